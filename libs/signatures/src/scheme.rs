@@ -1,0 +1,24 @@
+//! The shape of every vendor's webhook scheme.
+
+use domain::intake::{RawDelivery, Refusal, Signal};
+use domain::time::Timestamp;
+
+use crate::VerifyKey;
+
+/// How one vendor signs its webhooks and what they say. Stateless; safe to share.
+pub trait WebhookScheme: Send + Sync {
+    /// Proves that the delivery was signed with one of `keys`, over its raw bytes.
+    ///
+    /// `keys` are those in force now, at least one; `now` is when the delivery is judged, for schemes that sign
+    /// a timestamp. Returns the index of the key that fits.
+    ///
+    /// # Errors
+    /// The reason why the delivery cannot be believed. An empty `keys` never verifies.
+    fn verify(&self, delivery: &RawDelivery, keys: &[VerifyKey], now: Timestamp) -> Result<usize, Refusal>;
+
+    /// Splits a verified delivery into its signals, in the order in which they stand in the body.
+    ///
+    /// Never fails: what cannot be read is one signal of meaning `Nothing(Unreadable)` whose dedupe key is the
+    /// hash of its bytes. A valid but empty batch is an empty vector. Call it only after [`Self::verify`].
+    fn split(&self, delivery: &RawDelivery) -> Vec<Signal>;
+}
