@@ -1,0 +1,194 @@
+//! What may be wished of an envelope, and why a wish is refused.
+
+use std::fmt;
+
+use super::event::{CreateFailure, HoldReason, VoidReason};
+use super::order::{Adoption, Order};
+use super::state::{Detection, Digest, Stage};
+use super::timers::TimerKind;
+use crate::ids::ProviderEnvelopeId;
+use crate::intake::{Claim, PartyNews};
+use crate::personal::Personal;
+use crate::time::Timestamp;
+
+/// Where an observation comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A verified webhook.
+    Webhook,
+    /// The answer of a GET: the provider's present truth.
+    Poll,
+    /// The answer of a call that changes something (create, send, void).
+    Call,
+}
+
+/// A wish. It carries its own clock reading: deciding never asks for the time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// T1: make this envelope. The same operation key again changes nothing.
+    Request {
+        /// What is wanted.
+        order: Box<Order>,
+        /// Now.
+        at: Timestamp,
+    },
+    /// Follow an envelope that exists at the provider already.
+    Adopt {
+        /// Which one.
+        adoption: Adoption,
+        /// Now.
+        at: Timestamp,
+    },
+    /// T2: a worker is about to call the provider's create.
+    StartCreate {
+        /// Now.
+        at: Timestamp,
+    },
+    /// T3: the provider made it, or an earlier try was found there.
+    ConfirmCreated {
+        /// The provider's id.
+        provider_id: ProviderEnvelopeId,
+        /// Where a person reviews it.
+        review_link: Option<Personal>,
+        /// Whether creating it also sent it.
+        sent: bool,
+        /// Now.
+        at: Timestamp,
+    },
+    /// T4: the provider refused for good.
+    FailCreate {
+        /// Why.
+        failure: CreateFailure,
+        /// Now.
+        at: Timestamp,
+    },
+    /// Something is known of it from outside: lifecycle.md §5.3 and §5.4 decide what it means.
+    Observe {
+        /// What is known.
+        observation: Observation,
+        /// From where.
+        source: Source,
+        /// Whether the provider can reopen and correct closed envelopes (T23–T26).
+        reopens: bool,
+        /// Now.
+        at: Timestamp,
+    },
+    /// T12: send it, by policy or by an operator.
+    RequestSend {
+        /// Now.
+        at: Timestamp,
+    },
+    /// T14: the provider did not take the send; it waits for `reason` to pass.
+    HoldSend {
+        /// Why.
+        reason: HoldReason,
+        /// Now.
+        at: Timestamp,
+    },
+    /// The reason to hold has passed; a worker is about to call send again.
+    ResumeSend {
+        /// Now.
+        at: Timestamp,
+    },
+    /// Cancel it at the provider.
+    RequestVoid {
+        /// Why.
+        reason: VoidReason,
+        /// Now.
+        at: Timestamp,
+    },
+    /// The provider refused to void it: it has ended there already. Its truth is asked for.
+    RefuseVoid {
+        /// Now.
+        at: Timestamp,
+    },
+    /// Nudge the signer whose turn it is.
+    RequestReminder {
+        /// Now.
+        at: Timestamp,
+    },
+    /// The signed document is in our blob store.
+    StoreArtifact {
+        /// The blob.
+        digest: Digest,
+        /// Its size in bytes.
+        bytes: u64,
+        /// Now.
+        at: Timestamp,
+    },
+    /// The signed document will not come.
+    GiveUpArtifact {
+        /// Now.
+        at: Timestamp,
+    },
+    /// A timer of [`super::timers`] is due.
+    Fire {
+        /// Which one.
+        timer: TimerKind,
+        /// Now.
+        at: Timestamp,
+    },
+}
+
+/// What is known of an envelope from outside, however it was learnt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observation {
+    /// The provider's id of it.
+    pub provider_id: ProviderEnvelopeId,
+    /// What the provider says it is.
+    pub claim: Claim,
+    /// Field detection, if the provider speaks of it.
+    pub detection: Option<Detection>,
+    /// Version of the fields, if the provider speaks of it.
+    pub fields_version: Option<u64>,
+    /// The provider's revision, if it has one.
+    pub revision: Option<i64>,
+    /// The parties it speaks of.
+    pub parties: Vec<PartyNews>,
+    /// How many parties there are, if it says so.
+    pub total: Option<u32>,
+    /// Where a person reviews it, if it says so.
+    pub review_link: Option<Personal>,
+    /// Whether the words are final without a GET. Always true for [`Source::Poll`].
+    pub conclusive: bool,
+}
+
+/// Why a command was refused. `Display` names the state and the mend.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rejection {
+    /// There is no such envelope.
+    NeverRequested,
+    /// The id is taken by an order with another operation key.
+    AlreadyRequested,
+    /// The stage does not allow it.
+    WrongStage {
+        /// What was wished, for example `send`.
+        wish: &'static str,
+        /// Where the envelope stands.
+        stage: Stage,
+    },
+    /// The provider's fields are not ready, so sending would be refused.
+    NotReady {
+        /// How far detection is.
+        detection: Detection,
+    },
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Rejection::NeverRequested => f.write_str("no such envelope; check the id"),
+            Rejection::AlreadyRequested => {
+                f.write_str("this envelope id belongs to another request; use a new request_id")
+            }
+            Rejection::WrongStage { wish, stage } => {
+                write!(f, "cannot {wish} an envelope that is {}", stage.name())
+            }
+            Rejection::NotReady { detection } => {
+                write!(f, "cannot send yet: field detection is {detection:?}; wait until it is Ready")
+            }
+        }
+    }
+}
+
+impl std::error::Error for Rejection {}

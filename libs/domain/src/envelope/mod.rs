@@ -1,0 +1,30 @@
+//! The life of an envelope: what may happen to it, and what follows (lifecycle.md §5).
+//!
+//! [`decide`] turns a wish into facts, [`evolve`] turns facts into state, [`react`] names the work a fact calls
+//! for, [`timers`] says when to look again. The transition numbers T1–T26 in the code are those of
+//! lifecycle.md §5.2. What is not the main state (parties, detection, artifact, payment, confirmation) is kept
+//! beside it and may change without a transition.
+
+mod command;
+mod decide;
+mod effect;
+mod event;
+mod evolve;
+mod observe;
+mod order;
+mod react;
+mod state;
+mod timers;
+
+pub use command::{Command, Observation, Rejection, Source};
+pub use decide::decide;
+pub use effect::Effect;
+pub use event::{Attention, Correction, CreateFailure, Event, HoldReason, IgnoreReason, VoidReason};
+pub use evolve::{evolve, replay};
+pub use order::{Adoption, Correlation, Document, Order, SendPolicy};
+pub use react::react;
+pub use state::{Artifact, Detection, Digest, Envelope, PartyState, Payment, Stage};
+pub use timers::{Timer, TimerKind, timers};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,302 @@
+//! Where an envelope stands.
+
+use std::fmt;
+
+use super::event::{Attention, HoldReason, VoidReason};
+use super::order::{Adoption, Order};
+use crate::ids::{ConnectionId, FlowName, ProviderEnvelopeId};
+use crate::intake::{RecordRef, Standing};
+use crate::parties::Parties;
+use crate::personal::Personal;
+use crate::time::Timestamp;
+
+/// The main state: lifecycle.md §5.1. Ranks grow towards completion; see [`Stage::rank`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stage {
+    /// Never requested.
+    #[default]
+    Absent,
+    /// Accepted, operation key fixed, no provider call yet.
+    Requested,
+    /// Create call started; its outcome may be unknown.
+    Creating,
+    /// Provider id known; the provider is still preparing.
+    Preparing,
+    /// Ready; waits for a person, or for the auto-send policy.
+    InReview,
+    /// Something a person must look at before it can be sent.
+    NeedsAttention,
+    /// An approval is awaited.
+    AwaitingApproval,
+    /// Send call started; its outcome may be unknown.
+    Sending,
+    /// The first signer was invited.
+    Sent,
+    /// Somebody opened it.
+    Viewed,
+    /// Some signed, others are open.
+    PartiallySigned,
+    /// All signed, payment is open.
+    AwaitingPayment,
+    /// All signed.
+    Completed,
+    /// A party or the staff declined.
+    Declined,
+    /// The sender cancelled.
+    Voided,
+    /// The deadline passed.
+    Expired,
+    /// Creation failed for good.
+    Failed,
+    /// Vanished at the provider.
+    Deleted,
+}
+
+impl Stage {
+    /// Every stage, in the order of lifecycle.md §5.1.
+    pub const ALL: [Stage; 18] = [
+        Stage::Absent,
+        Stage::Requested,
+        Stage::Creating,
+        Stage::Preparing,
+        Stage::InReview,
+        Stage::NeedsAttention,
+        Stage::AwaitingApproval,
+        Stage::Sending,
+        Stage::Sent,
+        Stage::Viewed,
+        Stage::PartiallySigned,
+        Stage::AwaitingPayment,
+        Stage::Completed,
+        Stage::Declined,
+        Stage::Voided,
+        Stage::Expired,
+        Stage::Failed,
+        Stage::Deleted,
+    ];
+
+    /// The stable name, as it stands in events, metrics and on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Stage::Absent => "absent",
+            Stage::Requested => "requested",
+            Stage::Creating => "creating",
+            Stage::Preparing => "preparing",
+            Stage::InReview => "in_review",
+            Stage::NeedsAttention => "needs_attention",
+            Stage::AwaitingApproval => "awaiting_approval",
+            Stage::Sending => "sending",
+            Stage::Sent => "sent",
+            Stage::Viewed => "viewed",
+            Stage::PartiallySigned => "partially_signed",
+            Stage::AwaitingPayment => "awaiting_payment",
+            Stage::Completed => "completed",
+            Stage::Declined => "declined",
+            Stage::Voided => "voided",
+            Stage::Expired => "expired",
+            Stage::Failed => "failed",
+            Stage::Deleted => "deleted",
+        }
+    }
+
+    /// Rank in the open part of life, 0 to 10; closed states other than completion rank 11.
+    pub const fn rank(self) -> u8 {
+        match self {
+            Stage::Absent | Stage::Requested => 0,
+            Stage::Creating => 1,
+            Stage::Preparing => 2,
+            Stage::InReview | Stage::NeedsAttention => 3,
+            Stage::AwaitingApproval => 4,
+            Stage::Sending => 5,
+            Stage::Sent => 6,
+            Stage::Viewed => 7,
+            Stage::PartiallySigned => 8,
+            Stage::AwaitingPayment => 9,
+            Stage::Completed => 10,
+            Stage::Declined | Stage::Voided | Stage::Expired | Stage::Failed | Stage::Deleted => 11,
+        }
+    }
+
+    /// Whether life is over (completion included).
+    pub const fn is_closed(self) -> bool {
+        self.rank() >= 10
+    }
+
+    /// Whether signers have it (ranks 6 to 9).
+    pub const fn is_out(self) -> bool {
+        matches!(self.rank(), 6..=9)
+    }
+}
+
+/// SHA-256 of a blob.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Digest(pub [u8; 32]);
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// How far the provider's field detection has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Detection {
+    /// Still running, or not reported yet.
+    #[default]
+    Pending,
+    /// Fields found.
+    Ready,
+    /// The pipeline failed.
+    Failed,
+    /// No field was found; a person must place them.
+    RecoveredEmpty,
+}
+
+/// Where the signed document is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Artifact {
+    /// Not expected yet.
+    #[default]
+    None,
+    /// Expected; to be fetched.
+    Pending,
+    /// The provider says it can be fetched.
+    Ready,
+    /// In our blob store.
+    Stored {
+        /// The blob.
+        digest: Digest,
+        /// Its size in bytes.
+        bytes: u64,
+    },
+    /// Will not come.
+    Unavailable,
+}
+
+/// Whether money is owed on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Payment {
+    /// Nothing asked.
+    #[default]
+    None,
+    /// Asked for.
+    Due,
+    /// Settled.
+    Paid,
+}
+
+/// Where one party stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartyState {
+    /// Place in the signing order, from 1.
+    pub order: u32,
+    /// Waiting, pending, signed or declined. Never falls back from signed within a generation.
+    pub standing: Standing,
+    /// When we learnt of the signature.
+    pub signed_at: Option<Timestamp>,
+}
+
+/// An envelope: its stage and everything known beside it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Envelope {
+    /// The main state.
+    pub stage: Stage,
+    /// When the present stage was entered.
+    pub stage_since: Timestamp,
+    /// 1 for the first life; grows with each reopening by the provider (T23).
+    pub generation: u32,
+    /// What was ordered; `None` if it was adopted or never requested.
+    pub order: Option<Order>,
+    /// What was adopted; `None` if we ordered it.
+    pub adoption: Option<Adoption>,
+    /// The provider's id, once known.
+    pub provider_id: Option<ProviderEnvelopeId>,
+    /// Where a person reviews and sends it. A secret.
+    pub review_link: Option<Personal>,
+    /// Field detection at the provider.
+    pub detection: Detection,
+    /// The provider's version of the fields, to be named when sending.
+    pub fields_version: Option<u64>,
+    /// The provider's revision that was applied last, where it has one.
+    pub revision: Option<i64>,
+    /// Parties as the provider knows them, by order.
+    pub parties: Vec<PartyState>,
+    /// Why it needs attention, while it does.
+    pub attention: Option<Attention>,
+    /// Why the send is held, while it is.
+    pub hold: Option<HoldReason>,
+    /// How often a send call was started in this generation.
+    pub send_attempts: u32,
+    /// A void was asked for and has no outcome yet; carries why.
+    pub void_requested: Option<VoidReason>,
+    /// The signed document.
+    pub artifact: Artifact,
+    /// The payment.
+    pub payment: Payment,
+    /// Whether the closing fact was verified by a GET at the provider.
+    pub confirmed: bool,
+    /// A GET was asked for and has not been answered yet.
+    pub confirmation_requested: bool,
+    /// How many reminders were sent.
+    pub reminders_sent: u32,
+    /// Why it was declined, voided or failed, in people's words.
+    pub reason: Option<Personal>,
+    /// When it was requested or adopted.
+    pub requested_at: Option<Timestamp>,
+    /// When the provider id became known.
+    pub created_at: Option<Timestamp>,
+    /// When the first signer was invited.
+    pub sent_at: Option<Timestamp>,
+    /// When it was first opened.
+    pub viewed_at: Option<Timestamp>,
+    /// When all had signed.
+    pub completed_at: Option<Timestamp>,
+    /// When it closed, however it ended.
+    pub closed_at: Option<Timestamp>,
+}
+
+impl Envelope {
+    /// The provider connection that carries it.
+    pub fn provider(&self) -> Option<&ConnectionId> {
+        match (&self.order, &self.adoption) {
+            (Some(order), _) => Some(&order.provider),
+            (None, Some(adoption)) => Some(&adoption.provider),
+            (None, None) => None,
+        }
+    }
+
+    /// The flow it belongs to.
+    pub fn flow(&self) -> Option<&FlowName> {
+        match (&self.order, &self.adoption) {
+            (Some(order), _) => Some(&order.flow),
+            (None, Some(adoption)) => Some(&adoption.flow),
+            (None, None) => None,
+        }
+    }
+
+    /// The CRM record it is about.
+    pub fn record(&self) -> Option<&RecordRef> {
+        match (&self.order, &self.adoption) {
+            (Some(order), _) => order.record.as_ref(),
+            (None, Some(adoption)) => adoption.record.as_ref(),
+            (None, None) => None,
+        }
+    }
+
+    /// The parties that were ordered.
+    pub fn ordered_parties(&self) -> Option<&Parties> {
+        self.order.as_ref().map(|order| &order.parties)
+    }
+
+    /// How many parties have signed in this generation.
+    pub fn signed_count(&self) -> u32 {
+        let signed = self.parties.iter().filter(|party| party.standing == Standing::Signed).count();
+        u32::try_from(signed).unwrap_or(u32::MAX)
+    }
+}
