@@ -1,0 +1,126 @@
+//! Atlas' words, read in both vocabularies (atlas.md §8, §11.4).
+
+use domain::envelope::Detection;
+use domain::intake::{Claim, PartyNews, Standing};
+use domain::parties::PARTIES_MAX;
+use domain::personal::Personal;
+use serde_json::Value;
+
+use crate::reading;
+
+/// How many signed, of how many.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Count {
+    pub(super) signed: u32,
+    pub(super) total: u32,
+}
+
+impl Count {
+    pub(super) fn of(parties: &[PartyNews]) -> Self {
+        let count = |parties: usize| u32::try_from(parties).unwrap_or(u32::MAX);
+        let signed = parties.iter().filter(|party| party.standing == Standing::Signed).count();
+        Self { signed: count(signed), total: count(parties.len()) }
+    }
+
+    pub(super) fn everybody_signed(self) -> bool {
+        self.total > 0 && self.signed >= self.total
+    }
+}
+
+/// The envelope itself: nested under `envelope` or `data` in the second generation, at the top in the first.
+pub(super) fn core(value: &Value) -> &Value {
+    ["/envelope", "/data/envelope", "/data"]
+        .iter()
+        .find_map(|pointer| value.pointer(pointer).filter(|found| found.is_object()))
+        .unwrap_or(value)
+}
+
+/// Where each party stands, in signing order; parties whose state is not told are left out.
+pub(super) fn parties(value: &Value) -> Vec<PartyNews> {
+    let lists = ["/parties", "/participants", "/envelope/parties", "/data/parties", "/data/participants"];
+    let mut news: Vec<PartyNews> = reading::list(value, &lists)
+        .iter()
+        .zip(1u32..)
+        .take(PARTIES_MAX)
+        .filter_map(|(party, place)| {
+            Some(PartyNews { order: order(party).unwrap_or(place), standing: standing(party)? })
+        })
+        .collect();
+    news.sort_by_key(|party| party.order);
+    news
+}
+
+/// `order` counts from 1; the second generation's `orderIndex` from 0.
+fn order(party: &Value) -> Option<u32> {
+    let number = |name: &str| u32::try_from(party.get(name)?.as_u64()?).ok();
+    number("order").filter(|order| *order > 0).or_else(|| number("orderIndex")?.checked_add(1))
+}
+
+fn standing(party: &Value) -> Option<Standing> {
+    match party.get("status").and_then(Value::as_str) {
+        Some("waiting") => Some(Standing::Waiting),
+        Some("pending") => Some(Standing::Pending),
+        Some("signed" | "completed") => Some(Standing::Signed),
+        Some("declined") => Some(Standing::Declined),
+        Some(_) => None,
+        None if party.get("declinedAt").is_some_and(Value::is_string) => Some(Standing::Declined),
+        None if party.get("signedAt").is_some_and(Value::is_string) => Some(Standing::Signed),
+        None if party.get("signedAt").is_some() => Some(Standing::Waiting),
+        None => None,
+    }
+}
+
+/// The envelope's status word, or the one its timestamps stand for where there is no word.
+pub(super) fn status(core: &Value) -> Option<&str> {
+    let by_time = [
+        ("voided", ["/voided_at", "/voidedAt"]),
+        ("declined", ["/declined_at", "/declinedAt"]),
+        ("expired", ["/expired_at", "/expiredAt"]),
+        ("signed", ["/signed_at", "/completedAt"]),
+        ("pending", ["/sent_at", "/sentAt"]),
+    ];
+    reading::text(core, &["/status"]).or_else(|| {
+        by_time.into_iter().find(|(_, at)| reading::text(core, at).is_some()).map(|(word, _)| word)
+    })
+}
+
+/// What a status word claims. An unknown word claims nothing: only a person or a later GET can tell.
+pub(super) fn claim(status: Option<&str>, count: Count, viewed: bool, reason: Option<Personal>) -> Claim {
+    match status {
+        Some("detecting") => Claim::Processing,
+        Some("draft" | "review") => Claim::Draft,
+        Some("pending" | "in_progress" | "sent" | "viewed") => match count {
+            Count { .. } if count.everybody_signed() => Claim::Completed,
+            Count { signed: 1.., .. } => Claim::PartySigned,
+            Count { .. } if viewed || status == Some("viewed") => Claim::Viewed,
+            Count { .. } => Claim::Sent,
+        },
+        Some("signed" | "completed") => Claim::Completed,
+        Some("declined") => Claim::Declined { reason },
+        Some("voided" | "cancelled" | "canceled") => Claim::Voided,
+        Some("expired") => Claim::Expired,
+        Some(_) | None => Claim::Hint,
+    }
+}
+
+/// The reason of a decline or a void, wherever it stands.
+pub(super) fn reason(value: &Value) -> Option<Personal> {
+    let places = ["/reason", "/decline_reason", "/declineReason", "/data/reason", "/envelope/decline_reason"];
+    let of_party = || {
+        reading::list(value, &["/parties", "/participants"])
+            .iter()
+            .find_map(|party| reading::text(party, &["/decline_reason", "/declineReason", "/reason"]))
+    };
+    reading::text(value, &places).or_else(of_party).map(Personal::new)
+}
+
+/// How far field detection is, if the answer speaks of it.
+pub(super) fn detection(core: &Value) -> Option<Detection> {
+    match reading::text(core, &["/fields_status", "/fieldsStatus"])? {
+        "pending" => Some(Detection::Pending),
+        "ready" => Some(Detection::Ready),
+        "failed" => Some(Detection::Failed),
+        "recovered_empty" => Some(Detection::RecoveredEmpty),
+        _ => None,
+    }
+}

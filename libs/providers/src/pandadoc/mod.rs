@@ -1,0 +1,10 @@
+//! PandaDoc: everything about it.
+//!
+//! Documents are made asynchronously, creating knows no idempotency key, and finished documents can be
+//! reopened or corrected (pandadoc.md §2): the adapter says all three in its capabilities. `voided` is this
+//! vendor's word for *expired*.
+
+mod webhook;
+mod wire;
+
+pub use webhook::Scheme;

@@ -1,0 +1,101 @@
+//! PandaDoc's words (pandadoc.md §2, §3.4).
+
+use domain::intake::{Claim, PartyNews, Standing};
+use domain::parties::PARTIES_MAX;
+use domain::personal::Personal;
+use serde_json::Value;
+
+use crate::reading;
+
+/// What a status word claims. An unknown word is a hint to look, nothing more.
+pub(super) fn claim(status: &str, document: &Value) -> Claim {
+    match status.strip_prefix("document.").unwrap_or(status) {
+        "uploaded" => Claim::Processing,
+        "error" => Claim::PreparationFailed { reason: failure(document) },
+        "draft" => Claim::Draft,
+        "scheduled" => Claim::Scheduled,
+        "waiting_approval" => Claim::ApprovalRequested,
+        "approved" => Claim::ApprovalGranted,
+        "rejected" => Claim::ApprovalRefused,
+        "sent" => Claim::Sent,
+        "viewed" => Claim::Viewed,
+        "external_review" => Claim::ChangesSuggested,
+        "waiting_pay" => Claim::PaymentDue,
+        "paid" => Claim::Paid,
+        "completed" => Claim::Completed,
+        "voided" => Claim::Expired,
+        "cancelled" | "canceled" => Claim::Voided,
+        "declined" => Claim::Declined { reason: reason(document) },
+        "deleted" => Claim::Deleted,
+        _ => Claim::Hint,
+    }
+}
+
+/// Why creating failed, in the vendor's words.
+pub(super) fn failure(document: &Value) -> Personal {
+    let detail = reading::text(document, &["/error/detail", "/error/type", "/info_message"]);
+    Personal::new(detail.unwrap_or("no reason given"))
+}
+
+/// The reason of a decline, if it stands anywhere.
+pub(super) fn reason(document: &Value) -> Option<Personal> {
+    reading::text(document, &["/decline_reason", "/reason"]).map(Personal::new)
+}
+
+/// A recipient who signs; copies and approvers are nobody's business here.
+pub(super) struct Signer<'a> {
+    pub(super) recipient: &'a Value,
+    pub(super) has_completed: bool,
+    signing_order: u64,
+}
+
+/// The signers in one line: by signing order, then by place; without an order they come last (lifecycle.md §3).
+pub(super) fn signers(document: &Value) -> Vec<Signer<'_>> {
+    let mut signers: Vec<Signer<'_>> = reading::list(document, &["/recipients"])
+        .iter()
+        .filter(|recipient| {
+            let kind = recipient.get("recipient_type").and_then(Value::as_str);
+            kind.is_none_or(|kind| kind.eq_ignore_ascii_case("signer"))
+        })
+        .map(|recipient| Signer {
+            recipient,
+            has_completed: recipient.get("has_completed").and_then(Value::as_bool).unwrap_or(false),
+            signing_order: recipient.get("signing_order").and_then(Value::as_u64).unwrap_or(u64::MAX),
+        })
+        .take(PARTIES_MAX)
+        .collect();
+    signers.sort_by_key(|signer| signer.signing_order);
+    signers
+}
+
+/// The signers whose turn it is: the open ones of the lowest order.
+pub(super) fn current<'a>(signers: &'a [Signer<'a>]) -> impl Iterator<Item = &'a Signer<'a>> {
+    let open = |signer: &&Signer<'_>| !signer.has_completed;
+    let turn = signers.iter().find(open).map(|signer| signer.signing_order);
+    signers.iter().filter(open).filter(move |signer| Some(signer.signing_order) == turn)
+}
+
+/// Where each signer stands. While signers have it, those whose turn it is are pending.
+pub(super) fn parties(document: &Value) -> Vec<PartyNews> {
+    let status = reading::text(document, &["/status"]).unwrap_or_default();
+    let out = matches!(status, "document.sent" | "document.viewed" | "document.external_review");
+    let signers = signers(document);
+    let turn = current(&signers).next().map(|signer| signer.signing_order);
+    signers
+        .iter()
+        .zip(1u32..)
+        .map(|(signer, order)| {
+            let standing = match signer.has_completed {
+                true => Standing::Signed,
+                false if out && Some(signer.signing_order) == turn => Standing::Pending,
+                false => Standing::Waiting,
+            };
+            PartyNews { order, standing }
+        })
+        .collect()
+}
+
+/// The time of the last change, in milliseconds: older news is stale.
+pub(super) fn revision(document: &Value) -> Option<i64> {
+    reading::time(document, &["/date_modified"]).map(|time| time.0)
+}
