@@ -1,0 +1,25 @@
+//! Compiles the protobuf contracts; needs no `protoc`. Leaves the descriptors for gRPC reflection.
+
+use std::path::PathBuf;
+
+use prost::Message as _;
+
+const ROOT: &str = "../../proto";
+const FILES: [&str; 7] = [
+    "countersign/common/v1/common.proto",
+    "countersign/crmsync/v1/crmsync.proto",
+    "countersign/envelope/v1/envelope.proto",
+    "countersign/envelope/v1/events.proto",
+    "countersign/ingress/v1/events.proto",
+    "countersign/verification/v1/events.proto",
+    "countersign/verification/v1/verification.proto",
+];
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    println!("cargo::rerun-if-changed={ROOT}");
+    let descriptors = protox::compile(FILES, [ROOT])?;
+    let out = PathBuf::from(std::env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
+    std::fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
+    tonic_prost_build::configure().btree_map(".").compile_fds(descriptors)?;
+    Ok(())
+}
