@@ -21,6 +21,7 @@ mod embedded;
 mod entity;
 mod error;
 mod follow;
+mod heads;
 mod keys;
 mod log;
 mod record;
@@ -41,6 +42,6 @@ pub use settings::{EmbeddedSettings, JetStreamSettings, Risk, Settings};
 pub use state::{Entry, Revision, State};
 pub use trace::TraceContext;
 pub use types::{
-    Appended, COMMIT_BYTES_MAX, COMMITS_PER_ENTITY_MAX, Commit, Durability, Expected, NewEvent, Position, Recorded,
-    RecordedEvent, Tailed, Version, event_id,
+    Appended, COMMIT_BYTES_MAX, COMMITS_PER_ENTITY_MAX, Commit, Durability, Expected, NewEvent, Position,
+    Recorded, RecordedEvent, Tailed, Version, event_id,
 };

@@ -1,0 +1,168 @@
+//! Reads: entities backwards along their commits, categories forwards.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use fjall::{Keyspace, Slice};
+use futures::StreamExt as _;
+use tokio::sync::watch;
+
+use super::store::Store;
+use super::{blocking, unreadable};
+use crate::backend::{Shares, Tail};
+use crate::error::ReadError;
+use crate::heads::COMMANDS_MAX;
+use crate::{COMMITS_PER_ENTITY_MAX, Category, Entity, Position, Recorded, Tailed, Version, record};
+
+const BATCH_COMMITS_MAX: usize = 512;
+const BATCH_BYTES_MAX: usize = 1024 * 1024;
+
+/// The position of the category's last commit.
+pub(super) fn last(store: &Store, category: Category) -> Result<Position, ReadError> {
+    let Some(last) = store.category(category).last_key_value() else {
+        return Ok(Position::ZERO);
+    };
+    Ok(Position(number(&last.key().map_err(|error| unreadable(&error))?)?))
+}
+
+/// The commit at a position.
+pub(super) fn at(
+    store: &Store,
+    category: Category,
+    position: Position,
+) -> Result<Option<Recorded>, ReadError> {
+    let found = store.category(category).get(position.0.to_be_bytes()).map_err(|error| unreadable(&error))?;
+    found.map(|bytes| decode(position.0, &bytes)).transpose()
+}
+
+/// The entity's commits after a version, oldest first.
+pub(super) fn read(store: &Store, entity: &Entity, after: Version) -> Result<Vec<Recorded>, ReadError> {
+    let (commits, complete) = walk_back(store, entity, after, COMMITS_PER_ENTITY_MAX)?;
+    if complete { Ok(commits) } else { Err(ReadError::TooLong { commits_max: COMMITS_PER_ENTITY_MAX }) }
+}
+
+/// The entity's last few commits, oldest first.
+pub(super) fn recent(store: &Store, entity: &Entity) -> Result<Vec<Recorded>, ReadError> {
+    Ok(walk_back(store, entity, Version::NONE, COMMANDS_MAX)?.0)
+}
+
+fn walk_back(
+    store: &Store,
+    entity: &Entity,
+    after: Version,
+    commits_max: usize,
+) -> Result<(Vec<Recorded>, bool), ReadError> {
+    let Some(head) = store.heads.get(entity.key()).map_err(|error| unreadable(&error))? else {
+        return Ok((Vec::new(), true));
+    };
+    let mut next = number(&head)?;
+    let mut commits = Vec::new();
+    while next > after.0 && commits.len() < commits_max {
+        let missing = || ReadError::Corrupt(format!("commit {next} of {entity} is missing"));
+        let commit = at(store, entity.category(), Position(next))?.ok_or_else(missing)?;
+        if commit.entity != *entity || commit.previous_version.0 >= next {
+            return Err(ReadError::Corrupt(format!("commit {next} does not belong to {entity}")));
+        }
+        next = commit.previous_version.0;
+        commits.push(commit);
+    }
+    commits.reverse();
+    Ok((commits, next <= after.0))
+}
+
+/// Everything after a position, then live.
+pub(super) fn tail(
+    store: Store,
+    category: Category,
+    after: Position,
+    shares: Shares,
+    head: watch::Receiver<Position>,
+) -> Tail {
+    let tailing = Tailing { store, category, shares, head, after, ready: VecDeque::new(), announced: false };
+    futures::stream::unfold(Some(tailing), |tailing| async {
+        let mut tailing = tailing?;
+        let item = tailing.next().await?;
+        let next = item.is_ok().then_some(tailing);
+        Some((item, next))
+    })
+    .fuse()
+    .boxed()
+}
+
+struct Tailing {
+    store: Store,
+    category: Category,
+    shares: Shares,
+    head: watch::Receiver<Position>,
+    after: Position,
+    ready: VecDeque<Recorded>,
+    announced: bool,
+}
+
+impl Tailing {
+    /// The next item; `None` when the log was closed.
+    async fn next(&mut self) -> Option<Result<Tailed, ReadError>> {
+        loop {
+            if let Some(commit) = self.ready.pop_front() {
+                return Some(Ok(Tailed::Commit(commit)));
+            }
+            let head = *self.head.borrow_and_update();
+            if self.after < head {
+                if let Err(error) = self.fill().await {
+                    return Some(Err(error));
+                }
+            } else if !self.announced {
+                self.announced = true;
+                return Some(Ok(Tailed::CaughtUp(self.after)));
+            } else {
+                self.head.changed().await.ok()?;
+            }
+        }
+    }
+
+    async fn fill(&mut self) -> Result<(), ReadError> {
+        let (store, category, after) = (self.store.clone(), self.category, self.after);
+        let (commits, failure) = blocking(move || batch(store.category(category), after)).await?;
+        if let Some(last) = commits.last() {
+            self.after = last.position;
+            self.announced = false;
+        } else if let Some(failure) = failure {
+            return Err(failure);
+        }
+        let shares = self.shares;
+        self.ready.extend(commits.into_iter().filter(|commit| shares.has(Shares::of(&commit.entity))));
+        Ok(())
+    }
+}
+
+/// The next commits, and what stopped the reading early; commits before a failure are still good.
+fn batch(keyspace: &Keyspace, after: Position) -> (Vec<Recorded>, Option<ReadError>) {
+    let mut commits = Vec::new();
+    let mut bytes = 0;
+    for item in keyspace.range((after.0 + 1).to_be_bytes()..) {
+        let decoded = item
+            .into_inner()
+            .map_err(|error| unreadable(&error))
+            .and_then(|(key, value)| Ok((value.len(), decode(number(&key)?, &value)?)));
+        match decoded {
+            Ok((size, commit)) => {
+                bytes += size;
+                commits.push(commit);
+            }
+            Err(error) => return (commits, Some(error)),
+        }
+        if commits.len() == BATCH_COMMITS_MAX || bytes >= BATCH_BYTES_MAX {
+            break;
+        }
+    }
+    (commits, None)
+}
+
+fn decode(position: u64, bytes: &Slice) -> Result<Recorded, ReadError> {
+    record::decode(position, Bytes::copy_from_slice(bytes)).map_err(ReadError::Corrupt)
+}
+
+fn number(bytes: &Slice) -> Result<u64, ReadError> {
+    let bytes = bytes.as_ref().try_into();
+    bytes.map(u64::from_be_bytes).map_err(|_| ReadError::Corrupt("a position is not 8 bytes".to_owned()))
+}

@@ -1,0 +1,261 @@
+//! The one writer: takes what waits, checks it, makes it durable with one sync, answers all of it.
+//!
+//! Nothing is visible to readers and nobody is answered before the group's sync has returned. When the sync
+//! fails, what the disk holds is unknown: the group is answered "unknown" and everything after it is refused.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use fjall::{OwnedWriteBatch as WriteBatch, PersistMode};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::state::{self, Overlay};
+use super::store::{Store, broken};
+use crate::embedded::reader;
+use crate::error::{AppendError, OpenError, ReadError, StateError};
+use crate::heads::{Admission, HeadCache};
+use crate::record::{self, ChainEnd};
+use crate::state::Revision;
+use crate::{Appended, Category, Commit, EmbeddedSettings, Entity, Expected, Position, clock};
+
+const GROUP_REQUESTS_MAX: usize = 512;
+const GROUP_BYTES_MAX: usize = 1024 * 1024;
+
+/// Makes a group durable: returns only when the disk has it.
+pub(super) type CommitGroup = Box<dyn FnMut(WriteBatch) -> fjall::Result<()> + Send>;
+
+/// What the log does: one batch, one fdatasync.
+pub(super) fn commit_synced() -> CommitGroup {
+    Box::new(|batch| batch.durability(Some(PersistMode::SyncData)).commit())
+}
+
+type Reply<T, E> = oneshot::Sender<Result<T, E>>;
+
+pub(super) enum Request {
+    Append { entity: Entity, expected: Expected, commit: Commit, reply: Reply<Appended, AppendError> },
+    Put { key: String, expected: Option<Revision>, value: Bytes, reply: Reply<Revision, StateError> },
+    Delete { key: String, expected: Option<Revision>, reply: Reply<(), StateError> },
+    Ping { reply: Reply<(), ReadError> },
+}
+
+/// Answers wait here until the group is durable.
+enum Answer {
+    Append(Result<Appended, AppendError>, Reply<Appended, AppendError>),
+    Put(Result<Revision, StateError>, Reply<Revision, StateError>),
+    Delete(Result<(), StateError>, Reply<(), StateError>),
+    Ping(Reply<(), ReadError>),
+}
+
+pub(super) struct Writer {
+    store: Store,
+    commit_group: CommitGroup,
+    heads: HeadCache,
+    position_last: u64,
+    revision_last: u64,
+    watches: [watch::Sender<Position>; 5],
+    dir: PathBuf,
+    free_bytes_min: u64,
+    failed: Option<String>,
+}
+
+impl Writer {
+    /// Finds out where the log ends.
+    pub(super) fn recover(
+        store: Store,
+        settings: &EmbeddedSettings,
+        commit_group: CommitGroup,
+    ) -> Result<(Writer, [watch::Receiver<Position>; 5]), OpenError> {
+        let unreadable = |error: ReadError| broken(&settings.dir, error);
+        let mut last = [Position::ZERO; 5];
+        for category in Category::ALL {
+            last[category.index()] = reader::last(&store, category).map_err(unreadable)?;
+        }
+        let watches = last.map(|position| watch::channel(position).0);
+        let receivers = std::array::from_fn(|index| watches[index].subscribe());
+        let writer = Writer {
+            position_last: last.into_iter().max().unwrap_or_default().0,
+            revision_last: state::revision_last(&store).map_err(unreadable)?,
+            store,
+            commit_group,
+            heads: HeadCache::default(),
+            watches,
+            dir: settings.dir.clone(),
+            free_bytes_min: settings.free_bytes_min,
+            failed: None,
+        };
+        Ok((writer, receivers))
+    }
+
+    /// Works until every sender is gone.
+    pub(super) fn run(mut self, mut queue: mpsc::Receiver<Request>) {
+        let mut group = Vec::with_capacity(GROUP_REQUESTS_MAX);
+        while let Some(first) = queue.blocking_recv() {
+            let mut bytes = weight(&first);
+            group.push(first);
+            while group.len() < GROUP_REQUESTS_MAX && bytes < GROUP_BYTES_MAX {
+                let Ok(next) = queue.try_recv() else { break };
+                bytes += weight(&next);
+                group.push(next);
+            }
+            self.write(&mut group);
+        }
+    }
+
+    fn write(&mut self, group: &mut Vec<Request>) {
+        metrics::histogram!("event_log_group_size").record(group.len() as f64);
+        if let Some(reason) = self.refusal() {
+            return group.drain(..).for_each(|request| refuse(request, &reason));
+        }
+        let mut batch = self.store.database.batch();
+        let mut overlay = Overlay::default();
+        let mut reached: HashMap<Category, Position> = HashMap::new();
+        let mut answers = Vec::with_capacity(group.len());
+        for request in group.drain(..) {
+            answers.push(match request {
+                Request::Append { entity, expected, commit, reply } => {
+                    let outcome = self.append(&mut batch, &entity, expected, &commit);
+                    if let Ok(Appended { position, duplicate: false, .. }) = outcome {
+                        reached.insert(entity.category(), position);
+                    }
+                    Answer::Append(outcome, reply)
+                }
+                Request::Put { key, expected, value, reply } => {
+                    let outcome = self.put(&mut batch, &mut overlay, key, Some(expected), Some(value));
+                    Answer::Put(outcome, reply)
+                }
+                Request::Delete { key, expected, reply } => {
+                    let outcome = self.put(&mut batch, &mut overlay, key, expected.map(Some), None);
+                    Answer::Delete(outcome.map(|_| ()), reply)
+                }
+                Request::Ping { reply } => Answer::Ping(reply),
+            });
+        }
+        let committed = if batch.is_empty() { Ok(()) } else { (self.commit_group)(batch) };
+        match committed {
+            Ok(()) => {
+                for (category, position) in reached {
+                    self.watches[category.index()].send_replace(position);
+                }
+                answers.into_iter().for_each(Answer::send);
+            }
+            Err(error) => {
+                tracing::error!(%error, "CS-LOG-003: the event log failed to sync; it takes no writes until restart");
+                self.failed =
+                    Some("CS-LOG-003: a write failed to reach the disk; restart the process".to_owned());
+                answers.into_iter().for_each(Answer::send_unknown);
+            }
+        }
+    }
+
+    fn append(
+        &mut self,
+        batch: &mut WriteBatch,
+        entity: &Entity,
+        expected: Expected,
+        commit: &Commit,
+    ) -> Result<Appended, AppendError> {
+        let key = entity.key();
+        if !self.heads.knows(&key) {
+            let history = reader::recent(&self.store, entity).map_err(unreadable)?;
+            self.heads.learn(&key, &history);
+        }
+        let end = match self.heads.admit(&key, expected, &commit.command_id) {
+            Admission::Continue(end) => end,
+            Admission::Duplicate(position) => return Ok(Appended::at(position, true)),
+            Admission::Conflict(actual) => return Err(AppendError::Conflict { actual }),
+        };
+        let (bytes, next) = record::encode(entity, end, clock::now(), commit);
+        self.position_last += 1;
+        let position = self.position_last;
+        let next = ChainEnd { version: crate::Version(position), ..next };
+        batch.insert(self.store.category(entity.category()), position.to_be_bytes(), bytes);
+        batch.insert(&self.store.heads, key.as_str(), position.to_be_bytes());
+        self.heads.advance(&key, next, commit.command_id);
+        Ok(Appended::at(position, false))
+    }
+
+    fn put(
+        &mut self,
+        batch: &mut WriteBatch,
+        overlay: &mut Overlay,
+        key: String,
+        expected: Option<Option<Revision>>,
+        value: Option<Bytes>,
+    ) -> Result<Revision, StateError> {
+        let current = overlay.current(&self.store, &key)?;
+        if expected.is_some_and(|expected| expected != current) {
+            return Err(StateError::Conflict);
+        }
+        self.revision_last += 1;
+        let revision = Revision(self.revision_last);
+        batch.insert(&self.store.state, key.as_str(), state::encode(revision, value.as_deref()));
+        overlay.keep(key, value.is_some().then_some(revision));
+        Ok(revision)
+    }
+
+    /// Why nothing may be written now.
+    fn refusal(&self) -> Option<String> {
+        if self.failed.is_some() {
+            return self.failed.clone();
+        }
+        let disk = match rustix::fs::statvfs(&self.dir) {
+            Ok(disk) => disk,
+            Err(error) => return Some(format!("the free space is not known: {error}")),
+        };
+        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+        (free < self.free_bytes_min)
+            .then(|| format!("CS-LOG-004: {free} bytes are free, {} are needed", self.free_bytes_min))
+    }
+}
+
+fn unreadable(error: ReadError) -> AppendError {
+    match error {
+        ReadError::Unavailable(reason) => AppendError::Unavailable(reason),
+        ReadError::Corrupt(reason) => AppendError::Corrupt(reason),
+        ReadError::TooLong { commits_max } => {
+            AppendError::Corrupt(format!("more than {commits_max} commits"))
+        }
+    }
+}
+
+fn weight(request: &Request) -> usize {
+    match request {
+        Request::Append { commit, .. } => record::size(commit),
+        Request::Put { value, .. } => value.len(),
+        Request::Delete { .. } | Request::Ping { .. } => 64,
+    }
+}
+
+fn refuse(request: Request, reason: &str) {
+    let unavailable = || ReadError::Unavailable(reason.to_owned());
+    // A receiver that is gone has stopped waiting; there is nobody to tell.
+    match request {
+        Request::Append { reply, .. } => drop(reply.send(Err(AppendError::Unavailable(reason.to_owned())))),
+        Request::Put { reply, .. } => drop(reply.send(Err(unavailable().into()))),
+        Request::Delete { reply, .. } => drop(reply.send(Err(unavailable().into()))),
+        Request::Ping { reply } => drop(reply.send(Err(unavailable()))),
+    }
+}
+
+impl Answer {
+    fn send(self) {
+        match self {
+            Answer::Append(outcome, reply) => drop(reply.send(outcome)),
+            Answer::Put(outcome, reply) => drop(reply.send(outcome)),
+            Answer::Delete(outcome, reply) => drop(reply.send(outcome)),
+            Answer::Ping(reply) => drop(reply.send(Ok(()))),
+        }
+    }
+
+    /// The group may or may not be on the disk.
+    fn send_unknown(self) {
+        let unknown = || ReadError::Unavailable("the write may or may not be stored".to_owned());
+        match self {
+            Answer::Append(_, reply) => drop(reply.send(Err(AppendError::Unknown))),
+            Answer::Put(_, reply) => drop(reply.send(Err(unknown().into()))),
+            Answer::Delete(_, reply) => drop(reply.send(Err(unknown().into()))),
+            Answer::Ping(reply) => drop(reply.send(Err(unknown()))),
+        }
+    }
+}

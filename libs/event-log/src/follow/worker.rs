@@ -1,0 +1,337 @@
+//! The loop of one follower: read ahead within the window, hand out, collect, keep the checkpoint.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::{FutureExt as _, StreamExt as _};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+
+use super::lanes::{Item, Lanes};
+use super::progress::Progress;
+use super::shares::Leases;
+use super::{Consumer, DeadLetter, Delivery, Handler, Outcome, cursor, dead_letters};
+use crate::Tailed;
+use crate::backend::{Backend, Shares, Tail};
+use crate::error::ReadError;
+use crate::state::Revision;
+
+const CHECKPOINT_PERIOD: Duration = Duration::from_millis(200);
+const BELL_PERIOD: Duration = Duration::from_secs(1);
+const DRAIN_MAX: Duration = Duration::from_secs(10);
+const PANICS_MAX: u32 = 5;
+const PAUSE_AFTER_PANIC: Duration = Duration::from_millis(200);
+const PAUSE_AFTER_STORE_ERROR: Duration = Duration::from_secs(1);
+const CONNECT_PAUSE: Duration = Duration::from_millis(500);
+
+/// A finished try.
+struct Tried {
+    item: Item,
+    lane: u64,
+    /// `None`: the handler panicked.
+    outcome: Option<Outcome>,
+}
+
+pub(super) struct Worker {
+    backend: Arc<dyn Backend>,
+    consumer: Consumer,
+    handler: Arc<dyn Handler>,
+    leases: Option<Leases>,
+    /// What is worked on: owned and not about to be given back.
+    active: Shares,
+    tail: Option<Tail>,
+    lanes: Lanes,
+    progress: Progress,
+    stored: cursor::Positions,
+    tries: JoinSet<Tried>,
+    running: [usize; Shares::COUNT],
+    bell: Option<Revision>,
+}
+
+impl Worker {
+    /// Reads the checkpoint; waits for a store that does not answer yet.
+    pub(super) async fn start(
+        backend: Arc<dyn Backend>,
+        consumer: Consumer,
+        handler: Arc<dyn Handler>,
+        shutdown: &CancellationToken,
+    ) -> Result<Worker, ReadError> {
+        let stored = loop {
+            match cursor::load(backend.as_ref(), &consumer).await {
+                Ok(stored) => break stored,
+                Err(ReadError::Unavailable(_)) if !shutdown.is_cancelled() => {
+                    tokio::time::sleep(CONNECT_PAUSE).await;
+                }
+                Err(error) => return Err(error),
+            }
+        };
+        let leases = backend.lease_ttl().map(|ttl| Leases::new(backend.clone(), &consumer.name, ttl));
+        Ok(Worker {
+            progress: Progress::new(&stored),
+            leases,
+            active: Shares::NONE,
+            tail: None,
+            lanes: Lanes::default(),
+            stored,
+            tries: JoinSet::new(),
+            running: [0; Shares::COUNT],
+            bell: None,
+            backend,
+            consumer,
+            handler,
+        })
+    }
+
+    pub(super) async fn run(mut self, shutdown: CancellationToken) -> Result<(), ReadError> {
+        let result = self.work(&shutdown).await;
+        self.drain().await;
+        if let Err(error) = &result {
+            tracing::error!(consumer = self.consumer.name, %error, "the follower stopped");
+        }
+        result
+    }
+
+    async fn work(&mut self, shutdown: &CancellationToken) -> Result<(), ReadError> {
+        let lease_period = self.leases.as_ref().map_or(Duration::from_secs(3_600), Leases::period);
+        let mut lease_tick = ticking(lease_period);
+        let mut checkpoint_tick = ticking(CHECKPOINT_PERIOD);
+        let mut bell_tick = ticking(BELL_PERIOD);
+        loop {
+            self.hand_out();
+            let wake_at = self.lanes.wake_at();
+            let room = self.lanes.held() < self.consumer.window_max.max(1);
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => return Ok(()),
+                _ = lease_tick.tick() => self.renew().await?,
+                _ = checkpoint_tick.tick() => self.checkpoint().await,
+                Some(tried) = self.tries.join_next(), if !self.tries.is_empty() => {
+                    self.collect(tried.expect("tries catch panics and are not aborted")).await;
+                }
+                () = sleep_until(wake_at.unwrap_or_else(Instant::now)), if wake_at.is_some() => {
+                    self.lanes.wake(Instant::now());
+                }
+                _ = bell_tick.tick() => self.answer_bell().await,
+                Some(item) = next(&mut self.tail), if room => self.take_up(item?),
+            }
+        }
+    }
+
+    fn take_up(&mut self, item: Tailed) {
+        match item {
+            Tailed::Commit(recorded) => {
+                let (share, position) = (Shares::of(&recorded.entity), recorded.position.0);
+                if self.active.has(share) && self.progress.take_up(share, position) {
+                    self.lanes.push(Item::new(recorded, false));
+                }
+                self.progress.read_to(self.active, position);
+            }
+            Tailed::CaughtUp(position) => self.progress.read_to(self.active, position.0),
+        }
+    }
+
+    fn hand_out(&mut self) {
+        let allowed = self.leases.as_ref().is_none_or(|leases| leases.owned() != Shares::NONE);
+        while allowed && self.tries.len() < self.consumer.concurrency.max(1) {
+            let Some((mut item, lane)) = self.lanes.start() else { return };
+            item.attempts += 1;
+            self.running[Shares::of(&item.recorded.entity)] += 1;
+            self.tries.spawn(attempt(self.handler.clone(), self.consumer.name.clone(), item, lane));
+        }
+    }
+
+    async fn collect(&mut self, tried: Tried) {
+        let Tried { mut item, lane, outcome } = tried;
+        self.running[Shares::of(&item.recorded.entity)] -= 1;
+        let outcome = outcome.unwrap_or_else(|| {
+            item.panics += 1;
+            let reason = "the handler panicked".to_owned();
+            let pause = PAUSE_AFTER_PANIC * 2_u32.saturating_pow(item.panics - 1);
+            if item.panics >= PANICS_MAX {
+                Outcome::GiveUp { reason }
+            } else {
+                Outcome::Retry { pause, reason }
+            }
+        });
+        let settled = match outcome {
+            Outcome::Done if item.dead_letter => {
+                dead_letters::discard(self.backend.as_ref(), &self.consumer.name, item.recorded.position)
+                    .await
+                    .map(|_| None)
+            }
+            Outcome::Done => Ok(None),
+            Outcome::Retry { pause, reason } => {
+                tracing::debug!(
+                    consumer = self.consumer.name,
+                    position = item.recorded.position.0,
+                    reason,
+                    "retry"
+                );
+                Ok(Some(pause))
+            }
+            Outcome::GiveUp { reason } => self.give_up(&item, reason).await.map(|()| None),
+        };
+        match settled {
+            Ok(None) => self.finish(&item, lane),
+            Ok(Some(pause)) => drop(self.lanes.pause(item, lane, Instant::now(), pause)),
+            Err(error) => {
+                // Without its dead letter the commit would be lost: the whole try is repeated.
+                tracing::warn!(consumer = self.consumer.name, %error, "an outcome could not be stored");
+                self.lanes.pause(item, lane, Instant::now(), PAUSE_AFTER_STORE_ERROR);
+            }
+        }
+    }
+
+    fn finish(&mut self, item: &Item, lane: u64) {
+        let current = self.lanes.finish(&item.recorded.entity, lane);
+        if current && !item.dead_letter {
+            self.progress.finish(Shares::of(&item.recorded.entity), item.recorded.position.0);
+        }
+    }
+
+    async fn give_up(&self, item: &Item, reason: String) -> Result<(), ReadError> {
+        let (name, recorded) = (&self.consumer.name, &item.recorded);
+        tracing::warn!(consumer = name, position = recorded.position.0, reason, "gave up: a dead letter");
+        metrics::counter!("event_log_dead_letters_total", "consumer" => name.clone()).increment(1);
+        let letter = DeadLetter::new(name, &recorded.entity, recorded.position, reason, item.attempts);
+        dead_letters::write(self.backend.as_ref(), &letter).await
+    }
+
+    /// Stores what is finished; on failure the next tick tries again.
+    async fn checkpoint(&mut self) {
+        let finished: cursor::Positions =
+            std::array::from_fn(|share| self.stored[share].max(self.progress.finished(share)));
+        metrics::gauge!("event_log_paused_entities", "consumer" => self.consumer.name.clone())
+            .set(self.lanes.paused() as f64);
+        if finished == self.stored {
+            return;
+        }
+        match cursor::merge(self.backend.as_ref(), &self.consumer.name, &finished).await {
+            Ok(_) => self.stored = finished,
+            Err(error) => tracing::warn!(consumer = self.consumer.name, %error, "the checkpoint waits"),
+        }
+    }
+
+    /// Renews the leases and follows what has changed: lost shares are dropped, won ones read from their
+    /// checkpoint.
+    async fn renew(&mut self) -> Result<(), ReadError> {
+        let Some(leases) = &mut self.leases else {
+            if self.tail.is_none() {
+                self.switch(Shares::ALL);
+            }
+            return Ok(());
+        };
+        let leaving = leases.excess();
+        let idle = leaving.iter().filter(|share| self.running[*share] == 0).fold(Shares::NONE, Shares::with);
+        if idle != Shares::NONE {
+            self.checkpoint().await;
+        }
+        let Some(leases) = &mut self.leases else { return Ok(()) };
+        match leases.renew(idle).await {
+            Ok(()) => {}
+            Err(ReadError::Unavailable(reason)) => tracing::warn!(reason, "the leases were not renewed"),
+            Err(error) => return Err(error),
+        }
+        let excess = leases.excess();
+        let active = excess.iter().fold(leases.owned(), Shares::without);
+        if active == self.active {
+            return Ok(());
+        }
+        let stored = match cursor::load(self.backend.as_ref(), &self.consumer).await {
+            Ok(stored) => stored,
+            // The next renewal tries again; what is owned and not worked on is only late.
+            Err(ReadError::Unavailable(_)) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        for share in active.iter().filter(|share| !self.active.has(*share)) {
+            self.progress.reset(share, stored[share]);
+        }
+        tracing::info!(
+            consumer = self.consumer.name,
+            shares = active.count(),
+            "the division of shares changed"
+        );
+        self.switch(active);
+        Ok(())
+    }
+
+    fn switch(&mut self, active: Shares) {
+        self.active = active;
+        self.lanes.retain(|entity| active.has(Shares::of(entity)));
+        let from = crate::Position(self.progress.resume(active));
+        self.tail = (active != Shares::NONE).then(|| self.backend.tail(self.consumer.category, from, active));
+    }
+
+    /// Takes up dead letters that somebody wants tried again.
+    async fn answer_bell(&mut self) {
+        let name = &self.consumer.name;
+        let rung = match dead_letters::bell(self.backend.as_ref(), name).await {
+            Ok(rung) if rung == self.bell => return,
+            Ok(rung) => rung,
+            Err(_) => return,
+        };
+        let Ok(letters) = dead_letters::list(self.backend.as_ref(), name).await else { return };
+        for letter in letters.into_iter().filter(|letter| letter.retrying) {
+            let held = self.lanes.holds_dead_letter(&letter.entity, letter.position.0);
+            if held || !self.active.has(Shares::of(&letter.entity)) {
+                continue;
+            }
+            match self.backend.at(self.consumer.category, letter.position).await {
+                Ok(Some(recorded)) => self.lanes.push(Item::new(recorded, true)),
+                Ok(None) => tracing::warn!(position = letter.position.0, "a dead letter's commit is gone"),
+                Err(_) => return,
+            }
+        }
+        self.bell = rung;
+    }
+
+    /// Lets what runs finish, stores the checkpoint, gives the shares back.
+    async fn drain(&mut self) {
+        self.tail = None;
+        let all_collected = async {
+            while let Some(tried) = self.tries.join_next().await {
+                self.collect(tried.expect("tries catch panics and are not aborted")).await;
+            }
+        };
+        if timeout(DRAIN_MAX, all_collected).await.is_err() {
+            tracing::warn!(
+                consumer = self.consumer.name,
+                "a handler did not finish in time; its work is repeated"
+            );
+        }
+        self.checkpoint().await;
+        if let Some(leases) = &mut self.leases
+            && let Err(error) = leases.leave().await
+        {
+            tracing::warn!(consumer = self.consumer.name, %error, "the shares were not given back");
+        }
+    }
+}
+
+/// One try in a span of its own, linked to the trace that wrote the commit.
+async fn attempt(handler: Arc<dyn Handler>, consumer: String, item: Item, lane: u64) -> Tried {
+    let delivery = Delivery { recorded: item.recorded.clone(), attempt: item.attempts };
+    let span = tracing::info_span!(
+        parent: None, "process", consumer, position = delivery.recorded.position.0, attempt = item.attempts
+    );
+    delivery.recorded.trace.link(&span);
+    let handled = AssertUnwindSafe(handler.handle(&delivery)).catch_unwind().instrument(span).await;
+    Tried { item, lane, outcome: handled.ok() }
+}
+
+/// The tail's next item; never ready without a tail.
+async fn next(tail: &mut Option<Tail>) -> Option<Result<Tailed, ReadError>> {
+    match tail {
+        Some(tail) => tail.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn ticking(period: Duration) -> tokio::time::Interval {
+    let mut ticks = interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}

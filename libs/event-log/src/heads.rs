@@ -1,0 +1,84 @@
+//! What a writer remembers of the entities it wrote lately: where each ends and its last commands.
+
+use std::collections::VecDeque;
+use std::num::NonZeroUsize;
+
+use domain::ids::CommandId;
+use lru::LruCache;
+
+use crate::record::{self, ChainEnd};
+use crate::{Expected, Recorded, Version};
+
+/// Entities remembered. Must exceed the largest group, so that nothing unwritten is ever forgotten.
+const ENTITIES_MAX: NonZeroUsize = NonZeroUsize::new(16_384).expect("16 384 is not zero");
+/// Commands remembered per entity: how far back a repeated command is recognised.
+pub(crate) const COMMANDS_MAX: usize = 32;
+
+/// Whether a commit may be appended, and to what.
+pub(crate) enum Admission {
+    Continue(ChainEnd),
+    Duplicate(u64),
+    Conflict(Version),
+}
+
+#[derive(Clone, Default)]
+struct Head {
+    end: ChainEnd,
+    commands: VecDeque<(CommandId, u64)>,
+}
+
+pub(crate) struct HeadCache(LruCache<String, Head>);
+
+impl Default for HeadCache {
+    fn default() -> Self {
+        Self(LruCache::new(ENTITIES_MAX))
+    }
+}
+
+impl HeadCache {
+    pub(crate) fn knows(&mut self, key: &str) -> bool {
+        self.0.get(key).is_some()
+    }
+
+    /// Learns an entity from its most recent commits, oldest first; none of them: it is new.
+    pub(crate) fn learn(&mut self, key: &str, recent: &[Recorded]) {
+        let skip = recent.len().saturating_sub(COMMANDS_MAX);
+        let head = Head {
+            end: recent.last().map(record::chain_end).unwrap_or_default(),
+            commands: recent.iter().skip(skip).map(|commit| (commit.command_id, commit.position.0)).collect(),
+        };
+        self.0.put(key.to_owned(), head);
+    }
+
+    /// Decides about a commit; an unknown entity counts as new.
+    pub(crate) fn admit(&mut self, key: &str, expected: Expected, command: &CommandId) -> Admission {
+        let Some(head) = self.0.get(key) else {
+            return Admission::Continue(ChainEnd::default());
+        };
+        if let Some((_, position)) = head.commands.iter().rev().find(|(known, _)| known == command) {
+            return Admission::Duplicate(*position);
+        }
+        let actual = head.end.version;
+        let fits = match expected {
+            Expected::Absent => actual == Version::NONE,
+            Expected::Exactly(version) => actual == version,
+            Expected::Any => true,
+        };
+        if fits { Admission::Continue(head.end) } else { Admission::Conflict(actual) }
+    }
+
+    /// The entity now ends here.
+    pub(crate) fn advance(&mut self, key: &str, end: ChainEnd, command: CommandId) {
+        let head = self.0.get_or_insert_mut(key.to_owned(), Head::default);
+        if head.commands.len() == COMMANDS_MAX {
+            head.commands.pop_front();
+        }
+        head.commands.push_back((command, end.version.0));
+        head.end = end;
+    }
+
+    /// Forgets an entity: its head must be read again.
+    pub(crate) fn forget(&mut self, key: &str) {
+        self.0.pop(key);
+    }
+}
