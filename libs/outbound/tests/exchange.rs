@@ -1,4 +1,5 @@
 //! The client against a real server on loopback.
+#![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -1,0 +1,31 @@
+//! HubSpot: deals that start envelopes and are told how they end (crm.md §2).
+//!
+//! * [`Scheme`]: webhooks, signature version 3 only;
+//! * [`HubSpot`]: reading and writing single records, with a private app's or service key's token;
+//! * [`simulator`]: a HubSpot of our own.
+//!
+//! Options of a connection: `app_id` (text, tells foreign apps' events apart), `base_path` (default
+//! `/crm/v3/objects/{type}`; dated API versions live 18 months), `requests_per_ten_seconds` (the published limit, default
+//! 100; we use nine tenths of it).
+
+mod adapter;
+mod error;
+mod options;
+mod webhook;
+mod wire;
+
+pub use adapter::HubSpot;
+pub use webhook::Scheme;
+
+/// The kind in the configuration.
+pub const KIND: &str = "hubspot";
+
+/// Our names of HubSpot's objects: the name in the configuration, its type id, its name in a path.
+const OBJECTS: [(&str, &str, &str); 6] = [
+    ("deal", "0-3", "deals"),
+    ("contact", "0-1", "contacts"),
+    ("company", "0-2", "companies"),
+    ("ticket", "0-5", "tickets"),
+    ("product", "0-7", "products"),
+    ("line_item", "0-8", "line_items"),
+];

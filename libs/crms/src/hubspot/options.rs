@@ -1,0 +1,76 @@
+//! HubSpot's own settings of a connection.
+
+use serde_json::{Map, Value};
+
+use crate::connection::ConnectError;
+
+/// Where objects live, with the type's place.
+const BASE_PATH: &str = "/crm/v3/objects/{type}";
+/// Requests in ten seconds of the smallest plan (crm.md §2.11).
+const REQUESTS_PER_TEN_SECONDS: u32 = 100;
+/// More than any plan allows; simulators under load may be given this much.
+const REQUESTS_PER_TEN_SECONDS_MAX: u64 = 1_000_000;
+
+/// The options, read and checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Options {
+    pub(super) app_id: Option<String>,
+    pub(super) base_path: String,
+    pub(super) requests_per_ten_seconds: u32,
+}
+
+impl Options {
+    pub(super) fn read(options: &Map<String, Value>) -> Result<Self, ConnectError> {
+        let base_path = match options.get("base_path") {
+            None => BASE_PATH.to_owned(),
+            Some(Value::String(path)) if path.starts_with('/') && path.contains("{type}") => path.clone(),
+            Some(_) => return Err(problem("base_path", "must begin with / and contain {type}")),
+        };
+        let requests_per_ten_seconds = match options.get("requests_per_ten_seconds") {
+            None => REQUESTS_PER_TEN_SECONDS,
+            Some(value) => value
+                .as_u64()
+                .filter(|number| (10..=REQUESTS_PER_TEN_SECONDS_MAX).contains(number))
+                .and_then(|number| u32::try_from(number).ok())
+                .ok_or(problem("requests_per_ten_seconds", "must be a number from 10 to 1000000"))?,
+        };
+        let app_id = match options.get("app_id") {
+            None => None,
+            Some(Value::String(id)) => Some(id.clone()),
+            Some(Value::Number(id)) => Some(id.to_string()),
+            Some(_) => return Err(problem("app_id", "must be text, for example \"9900\"")),
+        };
+        Ok(Self { app_id, base_path, requests_per_ten_seconds })
+    }
+}
+
+fn problem(setting: &'static str, problem: &'static str) -> ConnectError {
+    ConnectError::Setting { setting, problem }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn read(value: Value) -> Result<Options, ConnectError> {
+        Options::read(value.as_object().unwrap())
+    }
+
+    #[test]
+    fn an_app_id_may_be_written_as_number_or_text() {
+        assert_eq!(read(json!({"app_id": 9900})), read(json!({"app_id": "9900"})));
+    }
+
+    #[test]
+    fn a_path_without_place_for_the_type_and_a_rate_of_zero_are_refused() {
+        for bad in [
+            json!({"base_path": "/crm/v3/objects/deals"}),
+            json!({"base_path": "crm/{type}"}),
+            json!({"requests_per_ten_seconds": 0}),
+            json!({"requests_per_ten_seconds": "many"}),
+        ] {
+            assert!(read(bad.clone()).is_err(), "{bad}");
+        }
+    }
+}

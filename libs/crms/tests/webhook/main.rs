@@ -1,0 +1,6 @@
+//! HubSpot's webhooks, from bytes to signals.
+#![expect(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+mod batch;
+mod signature;
+mod vectors;
