@@ -18,6 +18,7 @@ mod control;
 pub mod docx;
 mod faults;
 pub mod files;
+pub mod html;
 mod ids;
 mod journal;
 mod kit;
