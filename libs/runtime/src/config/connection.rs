@@ -1,0 +1,114 @@
+//! One account at a signature provider or a CRM.
+
+use std::collections::BTreeMap;
+
+use domain::ids::TenantId;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::secret::SecretRef;
+use super::span;
+
+/// What a kind of connection needs. The table of all kinds comes from the registries of adapters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KindRule {
+    /// The `kind` as the file writes it.
+    pub kind: &'static str,
+    /// The field that holds the key for our calls: `api_keys`, `api_key` or `access_token`.
+    pub call: &'static str,
+    /// The field that holds the keys webhooks are verified with: `api_keys`, `shared_keys` or `client_secrets`.
+    pub verify: &'static str,
+}
+
+/// One account at a signature provider or a CRM.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Connection {
+    /// Which adapter speaks for it.
+    pub kind: String,
+    /// Whose it is.
+    #[serde(deserialize_with = "span::parsed")]
+    #[schemars(with = "String")]
+    pub tenant: TenantId,
+    /// Where its API is: scheme, host and port, without a path of its own if the vendor has none.
+    pub base_url: String,
+    /// The full address under which the vendor reaches us, where the vendor signs it.
+    #[serde(default)]
+    pub webhook_url: Option<String>,
+    /// The account (portal) at the CRM; deliveries of other accounts are not believed.
+    #[serde(default)]
+    pub portal_id: Option<String>,
+    /// The account at the provider, where it has a name.
+    #[serde(default)]
+    pub account: Option<String>,
+    /// What is done with the sender's address of a delivery.
+    #[serde(default)]
+    pub source_ips: SourceIps,
+    /// Settings of this kind of connection only; the adapter's guide lists them.
+    #[serde(default)]
+    pub options: BTreeMap<String, serde_json::Value>,
+    /// Accepts keys of a test environment (`test_…`). Off, so that a test key never runs in production.
+    #[serde(default)]
+    pub allow_test_keys: bool,
+    /// Keys for calls and webhooks. The first in force is used for calls, all in force verify.
+    #[serde(default)]
+    pub api_keys: Vec<SecretRef>,
+    /// The key for calls.
+    #[serde(default)]
+    pub api_key: Option<SecretRef>,
+    /// Keys that webhooks are verified with.
+    #[serde(default)]
+    pub shared_keys: Vec<SecretRef>,
+    /// The token for calls.
+    #[serde(default)]
+    pub access_token: Option<SecretRef>,
+    /// Application secrets that webhooks are verified with.
+    #[serde(default)]
+    pub client_secrets: Vec<SecretRef>,
+}
+
+/// The fields of a connection that hold secrets.
+pub(super) const SECRET_FIELDS: [&str; 5] =
+    ["api_keys", "api_key", "shared_keys", "access_token", "client_secrets"];
+
+impl Connection {
+    /// The references of one secret field, by its name in the file; empty for any other name.
+    pub fn secrets(&self, field: &str) -> Vec<&SecretRef> {
+        match field {
+            "api_keys" => self.api_keys.iter().collect(),
+            "api_key" => self.api_key.iter().collect(),
+            "shared_keys" => self.shared_keys.iter().collect(),
+            "access_token" => self.access_token.iter().collect(),
+            "client_secrets" => self.client_secrets.iter().collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// What is done with the sender's address of a delivery. The signature decides; this only adds to it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SourceIps {
+    /// Whether the address is looked at.
+    #[serde(default)]
+    pub mode: SourceIpsMode,
+    /// The vendor's published regions, as the adapter names them.
+    #[serde(default)]
+    pub regions: Vec<String>,
+    /// Further addresses that are in order.
+    #[serde(default)]
+    pub addresses: Vec<std::net::IpAddr>,
+}
+
+/// Whether the sender's address is looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SourceIpsMode {
+    /// Not at all.
+    #[default]
+    Off,
+    /// An unexpected address is logged and counted.
+    Log,
+    /// An unexpected address is refused.
+    Enforce,
+}
