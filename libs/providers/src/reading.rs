@@ -39,6 +39,11 @@ pub(crate) fn parse_time(text: &str) -> Option<Timestamp> {
     Some(Timestamp(parsed.as_millisecond()))
 }
 
+/// The first non-negative whole number at one of the pointers.
+pub(crate) fn number(value: &Value, pointers: &[&str]) -> Option<u64> {
+    pointers.iter().find_map(|pointer| value.pointer(pointer)?.as_u64())
+}
+
 /// The first list at one of the pointers; empty if there is none.
 pub(crate) fn list<'a>(value: &'a Value, pointers: &[&str]) -> &'a [Value] {
     pointers.iter().find_map(|pointer| value.pointer(pointer)?.as_array()).map_or(&[], Vec::as_slice)

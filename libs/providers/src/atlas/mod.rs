@@ -4,7 +4,12 @@
 //! the vendor's integration guide prescribes; what comes in, answers and webhooks, is read in the words of
 //! both, so that a switch on the vendor's side does not silently stop updates.
 
+mod adapter;
+mod error;
+mod requests;
+pub mod simulator;
 mod webhook;
 mod wire;
 
+pub use adapter::Adapter;
 pub use webhook::Scheme;

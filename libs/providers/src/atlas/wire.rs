@@ -1,12 +1,17 @@
 //! Atlas' words, read in both vocabularies (atlas.md §8, §11.4).
 
 use domain::envelope::Detection;
+use domain::ids::ProviderEnvelopeId;
 use domain::intake::{Claim, PartyNews, Standing};
 use domain::parties::PARTIES_MAX;
 use domain::personal::Personal;
 use serde_json::Value;
 
-use crate::reading;
+use crate::{Created, Snapshot, reading};
+
+/// Where parties are listed.
+const PARTIES: [&str; 5] =
+    ["/parties", "/participants", "/envelope/parties", "/data/parties", "/data/participants"];
 
 /// How many signed, of how many.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,8 +42,7 @@ pub(super) fn core(value: &Value) -> &Value {
 
 /// Where each party stands, in signing order; parties whose state is not told are left out.
 pub(super) fn parties(value: &Value) -> Vec<PartyNews> {
-    let lists = ["/parties", "/participants", "/envelope/parties", "/data/parties", "/data/participants"];
-    let mut news: Vec<PartyNews> = reading::list(value, &lists)
+    let mut news: Vec<PartyNews> = reading::list(value, &PARTIES)
         .iter()
         .zip(1u32..)
         .take(PARTIES_MAX)
@@ -107,7 +111,7 @@ pub(super) fn claim(status: Option<&str>, count: Count, viewed: bool, reason: Op
 pub(super) fn reason(value: &Value) -> Option<Personal> {
     let places = ["/reason", "/decline_reason", "/declineReason", "/data/reason", "/envelope/decline_reason"];
     let of_party = || {
-        reading::list(value, &["/parties", "/participants"])
+        reading::list(value, &PARTIES)
             .iter()
             .find_map(|party| reading::text(party, &["/decline_reason", "/declineReason", "/reason"]))
     };
@@ -123,4 +127,76 @@ pub(super) fn detection(core: &Value) -> Option<Detection> {
         "recovered_empty" => Some(Detection::RecoveredEmpty),
         _ => None,
     }
+}
+
+/// The envelope's id in an answer.
+const IDS: [&str; 5] = ["/envelope_id", "/envelopeId", "/envelope/id", "/envelope/envelope_id", "/id"];
+/// The review link in an answer.
+const REVIEW_LINKS: [&str; 3] = ["/review_url", "/reviewUrl", "/envelope/review_url"];
+
+/// What became of a create. A second-hand claim of having been sent is not made: only the status word counts.
+pub(super) fn created(value: &Value) -> Option<Created> {
+    let sent = matches!(status(core(value)), Some("pending" | "in_progress" | "sent"));
+    Some(Created {
+        provider_id: reading::envelope_id(value, &IDS)?,
+        review_link: reading::text(value, &REVIEW_LINKS).map(Personal::new),
+        sent,
+    })
+}
+
+/// Whether the parties' states are all told; if not, the light status call has to be asked for the count.
+pub(super) fn tells_progress(value: &Value) -> bool {
+    let listed = reading::list(value, &PARTIES).len().min(PARTIES_MAX);
+    let out = matches!(status(core(value)), Some("pending" | "in_progress" | "sent" | "viewed"));
+    !out || (listed > 0 && parties(value).len() == listed)
+}
+
+/// How the envelope stands; `progress` is the answer of the light status call, where it was needed.
+pub(super) fn snapshot(value: &Value, progress: Option<&Value>) -> Option<Snapshot> {
+    let core = core(value);
+    let parties = parties(value);
+    let counted = progress.and_then(count_told).unwrap_or_else(|| Count::of(&parties));
+    let reason = reason(value);
+    let viewed = reading::text(core, &["/viewed_at", "/viewedAt"]).is_some()
+        || reading::list(value, &PARTIES)
+            .iter()
+            .any(|party| reading::text(party, &["/viewed_at", "/lastViewedAt"]).is_some());
+    Some(Snapshot {
+        provider_id: reading::envelope_id(value, &IDS)?,
+        claim: claim(status(core), counted, viewed, reason.clone()),
+        detection: detection(core),
+        fields_version: reading::number(core, &["/fields_version", "/fieldsVersion"]),
+        signed: counted.signed,
+        total: counted.total,
+        parties,
+        revision: core.get("version").and_then(Value::as_i64),
+        review_link: reading::text(value, &REVIEW_LINKS).map(Personal::new),
+        correlation: reading::correlation(core, &["/metadata"]),
+        completed_at: reading::time(core, &["/signed_at", "/completed_at", "/completedAt"]),
+        reason,
+    })
+}
+
+fn count_told(progress: &Value) -> Option<Count> {
+    let number = |names: &[&str]| u32::try_from(reading::number(progress, names)?).ok();
+    Some(Count {
+        signed: number(&["/signed_count", "/signedCount"])?,
+        total: number(&["/total", "/total_count"])?,
+    })
+}
+
+/// One page of a list: its items, and where the next page begins.
+pub(super) fn page(value: &Value) -> (&[Value], Option<&str>) {
+    let items = match value {
+        Value::Array(items) => items.as_slice(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
+            reading::list(value, &["/envelopes", "/items", "/data", "/results"])
+        }
+    };
+    (items, reading::text(value, &["/next_cursor", "/nextCursor", "/next"]))
+}
+
+/// The id of a list's item.
+pub(super) fn id(value: &Value) -> Option<ProviderEnvelopeId> {
+    reading::envelope_id(value, &IDS)
 }

@@ -4,7 +4,11 @@
 //! reopened or corrected (pandadoc.md §2): the adapter says all three in its capabilities. `voided` is this
 //! vendor's word for *expired*.
 
+mod adapter;
+mod error;
+mod requests;
 mod webhook;
 mod wire;
 
+pub use adapter::Adapter;
 pub use webhook::Scheme;

@@ -5,7 +5,7 @@ use domain::parties::PARTIES_MAX;
 use domain::personal::Personal;
 use serde_json::Value;
 
-use crate::reading;
+use crate::{Created, Snapshot, reading};
 
 /// What a status word claims. An unknown word is a hint to look, nothing more.
 pub(super) fn claim(status: &str, document: &Value) -> Claim {
@@ -98,4 +98,31 @@ pub(super) fn parties(document: &Value) -> Vec<PartyNews> {
 /// The time of the last change, in milliseconds: older news is stale.
 pub(super) fn revision(document: &Value) -> Option<i64> {
     reading::time(document, &["/date_modified"]).map(|time| time.0)
+}
+
+/// What became of a create. It is never sent at once: the document is still being made.
+pub(super) fn created(value: &Value) -> Option<Created> {
+    let provider_id = reading::envelope_id(value, &["/id", "/uuid"])?;
+    Some(Created { provider_id, review_link: None, sent: false })
+}
+
+/// How the document stands, from its details or, while it is being made, from its bare status.
+pub(super) fn snapshot(document: &Value) -> Option<Snapshot> {
+    let parties = parties(document);
+    let count = |parties: usize| u32::try_from(parties).unwrap_or(u32::MAX);
+    let signed = parties.iter().filter(|party| party.standing == Standing::Signed).count();
+    Some(Snapshot {
+        provider_id: reading::envelope_id(document, &["/id", "/uuid"])?,
+        claim: claim(reading::text(document, &["/status"])?, document),
+        detection: None,
+        fields_version: None,
+        signed: count(signed),
+        total: count(parties.len()),
+        parties,
+        revision: revision(document),
+        review_link: None,
+        correlation: reading::correlation(document, &["/metadata"]),
+        completed_at: reading::time(document, &["/date_completed"]),
+        reason: reason(document),
+    })
 }

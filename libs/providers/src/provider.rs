@@ -1,0 +1,172 @@
+//! What every signature provider can be asked, in neutral words.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use domain::envelope::Detection;
+use domain::ids::{EnvelopeId, ProviderEnvelopeId};
+use domain::intake::{Claim, PartyNews};
+use domain::parties::Parties;
+use domain::personal::Personal;
+use domain::time::Timestamp;
+
+use crate::ProviderError;
+
+/// Correlation key that holds our own envelope id: what [`Provider::find`] matches.
+pub const ENVELOPE_ID_KEY: &str = "countersign_envelope_id";
+/// Correlation key that holds the external (CRM) record's id.
+pub const EXTERNAL_ID_KEY: &str = "external_id";
+/// Correlation key that holds what a person recognises.
+pub const CLIENT_REFERENCE_KEY: &str = "client_reference_id";
+
+/// A connection to a signature provider. One attempt per call, with a deadline; cheap to share.
+#[async_trait]
+pub trait Provider: Send + Sync {
+    /// What this vendor can do and how it differs from others.
+    fn capabilities(&self) -> Capabilities;
+
+    /// Makes an envelope. `key` is the idempotency key, at most 255 printable ASCII characters; it is ignored by
+    /// vendors without keys, where the caller asks [`Provider::find`] before it tries again.
+    async fn create(&self, order: &CreateOrder, key: &str) -> Result<Created, ProviderError>;
+
+    /// Looks for what an earlier try may have left: the envelope whose correlation carries our `envelope_id`.
+    /// `external_id` narrows the search at vendors that can only filter by it.
+    async fn find(
+        &self,
+        envelope_id: &EnvelopeId,
+        external_id: &str,
+    ) -> Result<Option<Snapshot>, ProviderError>;
+
+    /// Reads how an envelope stands: the provider's present truth.
+    async fn snapshot(&self, id: &ProviderEnvelopeId) -> Result<Snapshot, ProviderError>;
+
+    /// Sends a draft to its first signer. `fields_version` is the version the caller has seen, where the vendor
+    /// counts versions. A `Conflict` means: read it again and decide.
+    async fn send(
+        &self,
+        id: &ProviderEnvelopeId,
+        parties: &Parties,
+        fields_version: Option<u64>,
+        key: &str,
+    ) -> Result<(), ProviderError>;
+
+    /// Nudges the signer whose turn it is. A vendor may allow it only so often (`RateLimited`).
+    async fn remind(&self, id: &ProviderEnvelopeId) -> Result<(), ProviderError>;
+
+    /// Cancels it. `reason` is shown to people at the vendor; no personal data. A `Conflict` means that it has
+    /// ended there already: read it and adopt the truth.
+    async fn void(&self, id: &ProviderEnvelopeId, reason: &str) -> Result<(), ProviderError>;
+
+    /// Fetches the signed PDF; it is checked to be a whole PDF. `NotReady` until the vendor has it.
+    async fn download(&self, id: &ProviderEnvelopeId) -> Result<Bytes, ProviderError>;
+}
+
+/// What a vendor can do, as data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Create and send take an idempotency key.
+    pub idempotency_keys: bool,
+    /// How long the vendor remembers a key; zero without keys. Older: [`Provider::find`] before creating.
+    pub key_window: Duration,
+    /// Closed envelopes can be reopened or corrected at the vendor (T23–T26).
+    pub reopens: bool,
+    /// Nobody signs before those with a lower order; else the vendor may let some sign in parallel.
+    pub strictly_sequential: bool,
+    /// Create can send at once.
+    pub auto_send: bool,
+    /// The vendor looks for fields by itself and says how far it is.
+    pub detects_fields: bool,
+    /// A person can review a draft at a link.
+    pub review_link: bool,
+    /// Envelopes can be made from a template.
+    pub templates: bool,
+    /// Envelopes can be made from an address that the vendor fetches.
+    pub document_urls: bool,
+    /// Envelopes can be made from bytes.
+    pub uploads: bool,
+    /// Longest upload, in bytes.
+    pub upload_bytes_max: usize,
+}
+
+/// What is to be made. Has no `Debug`: nearly everything in it is personal.
+#[derive(Clone)]
+pub struct CreateOrder {
+    /// Title shown to people, at most 200 bytes.
+    pub name: String,
+    /// What is to be signed.
+    pub source: Source,
+    /// Who signs.
+    pub parties: Parties,
+    /// Send at once, where the vendor can ([`Capabilities::auto_send`]).
+    pub auto_send: bool,
+    /// Attached to the vendor's envelope. Holds at least [`ENVELOPE_ID_KEY`], [`EXTERNAL_ID_KEY`] and
+    /// [`CLIENT_REFERENCE_KEY`]; at most 8 KiB as JSON.
+    pub correlation: BTreeMap<String, String>,
+    /// Where the vendor reports; `None` takes the connection's own address.
+    pub webhook_url: Option<String>,
+}
+
+/// What is to be signed.
+#[derive(Clone)]
+pub enum Source {
+    /// An address that the vendor fetches; may hold an access token.
+    Url(String),
+    /// Bytes of ours.
+    Upload {
+        /// File name with extension.
+        file_name: String,
+        /// `application/pdf` or the DOCX media type.
+        content_type: String,
+        /// The document.
+        bytes: Bytes,
+    },
+    /// A template at the vendor.
+    Template {
+        /// The vendor's template id.
+        id: String,
+        /// Label → text.
+        prefill: BTreeMap<String, String>,
+    },
+}
+
+/// What became of a create.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Created {
+    /// The vendor's id.
+    pub provider_id: ProviderEnvelopeId,
+    /// Where a person reviews and sends it.
+    pub review_link: Option<Personal>,
+    /// Whether the vendor says that it has been sent already.
+    pub sent: bool,
+}
+
+/// How an envelope stands at the vendor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The vendor's id.
+    pub provider_id: ProviderEnvelopeId,
+    /// What its status word means.
+    pub claim: Claim,
+    /// How far field detection is, where the vendor detects.
+    pub detection: Option<Detection>,
+    /// Version of the fields, where the vendor counts.
+    pub fields_version: Option<u64>,
+    /// How many have signed.
+    pub signed: u32,
+    /// How many sign; 0 if the vendor does not say.
+    pub total: u32,
+    /// Where each party stands, in signing order.
+    pub parties: Vec<PartyNews>,
+    /// The vendor's revision or modification time in milliseconds, where it has one.
+    pub revision: Option<i64>,
+    /// Where a person reviews it, if the answer says so.
+    pub review_link: Option<Personal>,
+    /// The correlation data it carries.
+    pub correlation: BTreeMap<String, String>,
+    /// When everybody had signed.
+    pub completed_at: Option<Timestamp>,
+    /// Why it was declined or voided, if said.
+    pub reason: Option<Personal>,
+}
