@@ -212,6 +212,13 @@ pub enum Event {
         /// When.
         at: Timestamp,
     },
+    /// The provider's revision up to which its news is applied; older news is stale from here on.
+    RevisionMoved {
+        /// The provider's revision, in its own unit.
+        revision: i64,
+        /// When.
+        at: Timestamp,
+    },
     /// News that changes nothing, kept with its reason (lifecycle.md §5.3: every decision appends an event).
     SignalIgnored {
         /// Name of the claim (`Claim::name`).

@@ -4,9 +4,15 @@
 //! for, [`timers`] says when to look again. The transition numbers T1–T26 in the code are those of
 //! lifecycle.md §5.2. What is not the main state (parties, detection, artifact, payment, confirmation) is kept
 //! beside it and may change without a transition.
+//!
+//! What an observation means is decided by its source. A webhook is news and may be late, repeated or
+//! overtaken: it moves an envelope forward only, and whatever contradicts a closed state merely asks for a GET.
+//! A poll is the provider's present truth: it may also reopen and correct. A webhook that changes nothing leaves
+//! a `SignalIgnored` as its trace; a poll or a call that changes nothing leaves none, so the log stays small.
 
 mod command;
 mod decide;
+mod decision;
 mod effect;
 mod event;
 mod evolve;
@@ -22,7 +28,7 @@ pub use effect::Effect;
 pub use event::{Attention, Correction, CreateFailure, Event, HoldReason, IgnoreReason, VoidReason};
 pub use evolve::{evolve, replay};
 pub use order::{Adoption, Correlation, Document, Order, SendPolicy};
-pub use react::react;
+pub use react::{react, still_needed};
 pub use state::{Artifact, Detection, Digest, Envelope, PartyState, Payment, Stage};
 pub use timers::{Timer, TimerKind, timers};
 

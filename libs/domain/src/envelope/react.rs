@@ -1,10 +1,82 @@
-//! From a fact to the work it calls for.
+//! From a fact to the work it calls for, and whether that work is still called for now.
 
 use super::effect::Effect;
-use super::event::Event;
+use super::event::{Correction, Event};
+use super::state::{Artifact, Envelope, Stage};
 
 /// What has to be done in the outside world because of this fact.
+///
+/// A fact cannot know what came after it, so the worker asks [`still_needed`] of the envelope as it stands now
+/// before it does anything: `ArtifactReady` before completion, for example, calls for a fetch that is not needed
+/// yet, and the `Completed` that follows calls for it again.
 pub fn react(event: &Event) -> Vec<Effect> {
-    let _ = event;
-    Vec::new()
+    match event {
+        Event::Requested { .. } => vec![Effect::Create],
+        Event::SendRequested { .. } => vec![Effect::Send],
+        Event::VoidRequested { reason, .. } => vec![Effect::Void { reason: *reason }],
+        Event::ReminderRequested { .. } => vec![Effect::Remind],
+        Event::ConfirmationRequested { .. } => vec![Effect::Confirm],
+        Event::Completed { .. } | Event::ArtifactReady { .. } => vec![Effect::FetchArtifact],
+        Event::Corrected { to: Correction::Completed | Correction::CompletedAfterVoid, .. } => {
+            vec![Effect::FetchArtifact]
+        }
+        // A resumed send is the same piece of work as the one that was held: its worker never let go of it.
+        Event::SendResumed { .. }
+        | Event::SendHeld { .. }
+        | Event::Adopted { .. }
+        | Event::CreateStarted { .. }
+        | Event::Created { .. }
+        | Event::Failed { .. }
+        | Event::ReadyForReview { .. }
+        | Event::AttentionNeeded { .. }
+        | Event::FieldsChanged { .. }
+        | Event::ApprovalRequested { .. }
+        | Event::Sent { .. }
+        | Event::Viewed { .. }
+        | Event::PartiesProgressed { .. }
+        | Event::PaymentDue { .. }
+        | Event::Paid { .. }
+        | Event::Declined { .. }
+        | Event::VoidRefused { .. }
+        | Event::Voided { .. }
+        | Event::Expired { .. }
+        | Event::Deleted { .. }
+        | Event::Reopened { .. }
+        | Event::Corrected { to: Correction::Declined, .. }
+        | Event::Confirmed { .. }
+        | Event::ArtifactStored { .. }
+        | Event::ArtifactUnavailable { .. }
+        | Event::RevisionMoved { .. }
+        | Event::SignalIgnored { .. } => Vec::new(),
+    }
+}
+
+/// Whether an effect that some earlier fact called for must still be carried out.
+///
+/// A held send is still needed: its worker keeps it and resumes it. A void without a provider id is not: it is
+/// asked for again once the id is known. A confirmation is needed until a GET settled the question.
+pub fn still_needed(envelope: &Envelope, effect: Effect) -> bool {
+    let void_pending = envelope.void_requested.is_some();
+    match effect {
+        Effect::Create => {
+            envelope.provider_id.is_none() && matches!(envelope.stage, Stage::Requested | Stage::Creating)
+        }
+        Effect::Send => {
+            let held = envelope.stage == Stage::InReview && envelope.hold.is_some();
+            (envelope.stage == Stage::Sending || held) && !void_pending
+        }
+        Effect::Void { .. } => void_pending && envelope.provider_id.is_some() && !envelope.stage.is_closed(),
+        Effect::Remind => can_be_reminded(envelope),
+        Effect::Confirm => envelope.confirmation_requested && envelope.provider_id.is_some(),
+        Effect::FetchArtifact => {
+            envelope.stage == Stage::Completed
+                && !matches!(envelope.artifact, Artifact::Stored { .. } | Artifact::Unavailable)
+        }
+    }
+}
+
+/// Whether somebody's signature is awaited and wanted.
+pub(super) fn can_be_reminded(envelope: &Envelope) -> bool {
+    matches!(envelope.stage, Stage::Sent | Stage::Viewed | Stage::PartiallySigned)
+        && envelope.void_requested.is_none()
 }

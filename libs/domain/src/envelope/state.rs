@@ -225,6 +225,8 @@ pub struct Envelope {
     pub fields_version: Option<u64>,
     /// The provider's revision that was applied last, where it has one.
     pub revision: Option<i64>,
+    /// News with an older revision belongs to an earlier generation and is not even merged.
+    pub generation_floor: Option<i64>,
     /// Parties as the provider knows them, by order.
     pub parties: Vec<PartyState>,
     /// Why it needs attention, while it does.
@@ -233,8 +235,12 @@ pub struct Envelope {
     pub hold: Option<HoldReason>,
     /// How often a send call was started in this generation.
     pub send_attempts: u32,
+    /// How often in a row the provider refused to send because the fields' version had moved.
+    pub versions_moved: u32,
     /// A void was asked for and has no outcome yet; carries why.
     pub void_requested: Option<VoidReason>,
+    /// When the provider last refused to void it; the deadline waits before it asks again.
+    pub void_refused_at: Option<Timestamp>,
     /// The signed document.
     pub artifact: Artifact,
     /// The payment.
@@ -251,7 +257,7 @@ pub struct Envelope {
     pub requested_at: Option<Timestamp>,
     /// When the provider id became known.
     pub created_at: Option<Timestamp>,
-    /// When the first signer was invited.
+    /// When the first signer was invited, or when we learnt that it must have happened.
     pub sent_at: Option<Timestamp>,
     /// When it was first opened.
     pub viewed_at: Option<Timestamp>,
