@@ -6,10 +6,18 @@
 //!
 //! Events are stored as protobuf with a kind and a schema number beside them. Schemas only grow; a changed
 //! meaning is a new kind. Each event of each schema has a golden file, so that bytes written years ago stay
-//! readable. Personal data inside events is sealed (`seal`) under the key of its data subject group: once
+//! readable. Personal data inside events is sealed ([`seal`]) under the key of its data subject group: once
 //! that key is destroyed, a reader sees `Personal::Erased` and everything else as before.
 
+pub mod envelope;
+mod error;
+mod fields;
+pub mod intake;
+pub mod parked;
+pub mod seal;
 pub mod wire;
+
+pub use error::{DecodeError, Encoded};
 
 /// Descriptors of every contract, for gRPC reflection.
 pub const DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
