@@ -259,3 +259,6 @@ fn candidate(item: &Value, wanted: &str) -> Option<ProviderEnvelopeId> {
 fn too_many() -> ProviderError {
     ProviderError::ours(Class::Conflict, Retry::Never, "too_many_candidates")
 }
+
+#[cfg(test)]
+mod tests;

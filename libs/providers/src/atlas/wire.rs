@@ -200,3 +200,6 @@ pub(super) fn page(value: &Value) -> (&[Value], Option<&str>) {
 pub(super) fn id(value: &Value) -> Option<ProviderEnvelopeId> {
     reading::envelope_id(value, &IDS)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,129 @@
+use std::str::FromStr;
+use std::sync::Arc;
+
+use axum::extract::{Query, RawQuery, State};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use domain::ids::ConnectionId;
+use parking_lot::Mutex;
+use secrecy::SecretString;
+
+use super::*;
+
+/// A vendor that answers as told and remembers what it was asked.
+async fn vendor(routes: Router) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    let serving = async move { axum::serve(listener, routes).await };
+    #[expect(clippy::disallowed_methods, reason = "a test's server ends with the test's runtime")]
+    tokio::task::spawn(serving);
+    format!("http://{address}")
+}
+
+fn adapter(base_url: &str, options: Value) -> Result<Adapter, ConnectError> {
+    Adapter::new(ConnectionSettings {
+        connection: ConnectionId::from_str("atlas-main").expect("a connection id"),
+        base_url: base_url.parse().expect("an address"),
+        key: Arc::new(|| SecretString::from("atlas_live_1".to_owned())),
+        webhook_url: None,
+        options: options.as_object().cloned().unwrap_or_default(),
+        allow_private_addresses: true,
+    })
+}
+
+fn fast(base_url: &str) -> Adapter {
+    adapter(base_url, json!({"pace": {"per_second": 10_000.0, "burst": 100}})).expect("an adapter")
+}
+
+fn ours() -> EnvelopeId {
+    EnvelopeId::from_bytes([7; 16])
+}
+
+#[test]
+fn an_unknown_option_is_refused_by_name() {
+    let error = adapter("http://127.0.0.1:1", json!({"acount": "ext_1"})).err().expect("refused");
+    assert!(error.to_string().contains("acount"), "{error}");
+}
+
+#[test]
+fn a_base_address_with_or_without_the_api_path_is_the_same() {
+    for base in
+        ["http://127.0.0.1:1", "http://127.0.0.1:1/", "http://127.0.0.1:1/api", "http://127.0.0.1:1/api/"]
+    {
+        let id = "e/1".parse().unwrap();
+        let url = fast(base).envelope_url(&id, &["send"]);
+        assert_eq!(url.as_str(), "http://127.0.0.1:1/api/envelope/e%2F1/send");
+    }
+}
+
+#[tokio::test]
+async fn a_search_ends_when_the_vendor_repeats_its_pages() {
+    let asked = Arc::new(Mutex::new(0));
+    let pages = |State(asked): State<Arc<Mutex<u32>>>, RawQuery(_): RawQuery| async move {
+        *asked.lock() += 1;
+        let cursor = format!("c{}", *asked.lock());
+        Json(
+            json!({"items": [{"envelope_id": "e1", "metadata": {"external_id": "7"}}], "nextCursor": cursor}),
+        )
+    };
+    let base = vendor(Router::new().route("/api/envelopes", get(pages)).with_state(asked.clone())).await;
+    assert_eq!(fast(&base).find(&ours(), "7").await, Ok(None));
+    assert_eq!(*asked.lock(), 2);
+}
+
+#[tokio::test]
+async fn an_envelope_on_a_later_page_is_found_by_our_own_id() {
+    let pages = |Query(query): Query<std::collections::HashMap<String, String>>| async move {
+        let mine = json!({"countersign_envelope_id": ours().to_string(), "external_id": "7"});
+        Json(match query.get("cursor").map(String::as_str) {
+            None => {
+                json!({"items": [{"envelope_id": "e1", "metadata": {"external_id": "7"}}], "nextCursor": "c2"})
+            }
+            Some(_) => json!({"items": [{"envelope_id": "e2", "metadata": mine}], "nextCursor": null}),
+        })
+    };
+    let mine = json!({"envelope_id": "e2", "status": "draft", "metadata": {"countersign_envelope_id": ours().to_string()}});
+    let envelope = move || async move { Json(mine) };
+    let base =
+        vendor(Router::new().route("/api/envelopes", get(pages)).route("/api/envelope/e2", get(envelope)))
+            .await;
+    let found = fast(&base).find(&ours(), "7").await.unwrap().unwrap();
+    assert_eq!(found.provider_id.as_str(), "e2");
+}
+
+#[tokio::test]
+async fn a_connected_account_is_named_on_every_call() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let record = |State(seen): State<Arc<Mutex<Vec<String>>>>, headers: http::HeaderMap| async move {
+        let value =
+            |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
+        seen.lock().push(format!("{} {}", value("atlas-account"), value("authorization")));
+        Json(json!({"envelope_id": "e1", "status": "draft"}))
+    };
+    let routes =
+        Router::new().route("/api/envelope/e1", get(record)).route("/api/envelope/e1/remind", post(record));
+    let base = vendor(routes.with_state(seen.clone())).await;
+    let options = json!({"account": "ext_42", "pace": {"per_second": 10_000.0}});
+    let adapter = adapter(&base, options).unwrap();
+    let id = "e1".parse().unwrap();
+    adapter.snapshot(&id).await.unwrap();
+    adapter.remind(&id).await.unwrap();
+    assert_eq!(*seen.lock(), ["ext_42 Bearer atlas_live_1", "ext_42 Bearer atlas_live_1"]);
+}
+
+#[tokio::test]
+async fn a_void_is_repeated_without_its_reason_where_the_vendor_refuses_reasons() {
+    let refuse_bodies = |body: Bytes| async move {
+        if body.is_empty() { http::StatusCode::OK } else { http::StatusCode::BAD_REQUEST }
+    };
+    let base = vendor(Router::new().route("/api/envelope/e1/void", post(refuse_bodies))).await;
+    assert_eq!(fast(&base).void(&"e1".parse().unwrap(), "order cancelled").await, Ok(()));
+}
+
+#[tokio::test]
+async fn a_truncated_pdf_is_not_taken() {
+    let half = || async { b"%PDF-1.7 and then nothing more".to_vec() };
+    let base = vendor(Router::new().route("/api/envelope/e1/pdf", get(half))).await;
+    let error = fast(&base).download(&"e1".parse().unwrap()).await.unwrap_err();
+    assert_eq!((error.class, error.code.as_str()), (Class::Transient, "not_a_whole_pdf"));
+}
