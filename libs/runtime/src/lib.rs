@@ -10,9 +10,15 @@
 //! secret and no personal data reaches a log line, a span, a label or an error text. Nothing here is stored,
 //! so a crash loses nothing but the spans of the last seconds.
 
+pub mod admin;
 pub mod clock;
 pub mod config;
 pub mod expressions;
+pub mod grpc;
+pub mod http;
+pub mod metrics;
+pub mod propagation;
 pub mod random;
 pub mod shutdown;
 pub mod tasks;
+pub mod telemetry;

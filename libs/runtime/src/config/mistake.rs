@@ -97,5 +97,8 @@ pub(super) fn unreadable(line: Option<u64>, what: String) -> ConfigurationError 
 pub(super) fn from_yaml(error: &serde_saphyr::Error) -> ConfigurationError {
     let line = error.location().map(|location| location.line()).filter(|line| *line > 0);
     let said = error.without_snippet().to_string();
-    unreadable(line, said.lines().next().unwrap_or_default().trim().to_owned())
+    let first = said.lines().next().unwrap_or_default();
+    // The line stands in front of the mistake already.
+    let first = first.split_once(" at line ").map_or(first, |(what, _)| what);
+    unreadable(line, first.trim().to_owned())
 }

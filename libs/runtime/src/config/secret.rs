@@ -40,7 +40,9 @@ pub struct SecretRef {
 
 /// Where secrets are looked up: the process's environment, or what a test sets in its place.
 #[derive(Clone)]
-pub struct Environment(std::sync::Arc<dyn Fn(&str) -> Option<String> + Send + Sync>);
+pub struct Environment(std::sync::Arc<Lookup>);
+
+type Lookup = dyn Fn(&str) -> Option<String> + std::marker::Send + Sync;
 
 impl Environment {
     /// The environment of this process.

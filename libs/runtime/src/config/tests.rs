@@ -98,7 +98,7 @@ fn every_unknown_key_is_reported_with_line_and_mend() {
         mistakes,
         [
             "CS-CONFIG-002 line 7 connections.signer-main.base_uri: unknown key; did you mean `base_url`?",
-            "CS-CONFIG-002 line 39 flows[0].write[0].on_send: unknown key; did you mean `on_sent`?",
+            "CS-CONFIG-002 line 38 flows[0].write[0].on_send: unknown key; did you mean `on_sent`?",
         ]
     );
 }
@@ -107,7 +107,7 @@ fn every_unknown_key_is_reported_with_line_and_mend() {
 fn an_unknown_connection_is_refused_with_the_closest_name() {
     assert_eq!(
         said("provider: signer-main", "provider: signer-maim"),
-        ["CS-CONFIG-003 line 28 flows[0].envelope.provider: there is no connection `signer-maim`; did you \
+        ["CS-CONFIG-003 line 27 flows[0].envelope.provider: there is no connection `signer-maim`; did you \
              mean `signer-main`?"]
     );
 }
@@ -164,7 +164,7 @@ fn a_reference_to_two_places_is_refused() {
 fn a_stage_that_is_both_trigger_and_target_is_refused() {
     assert_eq!(
         said("dealstage: contract_out", "dealstage: contractsent"),
-        ["CS-CONFIG-007 line 39 flows[0].write[0].on_sent.dealstage: this write would start the flow \
+        ["CS-CONFIG-007 line 38 flows[0].write[0].on_sent.dealstage: this write would start the flow \
              `order-form`; write another value, or narrow that flow's `if`"]
     );
 }
@@ -195,7 +195,7 @@ fn two_flows_with_one_name_are_refused() {
 fn an_expression_that_does_not_parse_is_refused() {
     let mistakes = said("{{ record.buyer_name }}", "{{ record.buyer_name");
     assert!(
-        mistakes[0].starts_with("CS-CONFIG-008 line 31 flows[0].envelope.parties[0].name: "),
+        mistakes[0].starts_with("CS-CONFIG-008 line 30 flows[0].envelope.parties[0].name: "),
         "{mistakes:?}"
     );
 }
@@ -216,7 +216,11 @@ fn a_reminder_after_the_deadline_is_refused() {
 fn a_value_of_the_wrong_type_names_its_line() {
     let mistakes = said("send: review", "send: tomorrow");
     assert_eq!(mistakes.len(), 1);
-    assert!(mistakes[0].starts_with("CS-CONFIG-001 line 32: "), "{mistakes:?}");
+    assert!(
+        mistakes[0]
+            .starts_with("CS-CONFIG-001 line 31: unknown variant `tomorrow`, expected one of review, auto; "),
+        "{mistakes:?}"
+    );
 }
 
 #[test]

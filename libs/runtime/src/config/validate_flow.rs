@@ -43,7 +43,10 @@ fn check_connections(configuration: &Configuration, flow: &Flow, path: &str, mis
     let mut tenants = BTreeSet::new();
     for (key, id) in named {
         if let Some(connection) = configuration.connections.get(id) {
-            tenants.insert(&connection.tenant);
+            // A tenant nobody knows is a mistake of the connection already.
+            if configuration.tenants.contains_key(&connection.tenant) {
+                tenants.insert(&connection.tenant);
+            }
             continue;
         }
         let known = configuration.connections.keys().map(ConnectionId::as_str);
