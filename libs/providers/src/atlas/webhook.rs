@@ -58,7 +58,8 @@ fn read(body: &[u8]) -> Option<Signal> {
         .filter(|id| id.len() <= EVENT_ID_BYTES_MAX && *id != provider_id.as_str());
     let meaning = match claim(event, &value) {
         Ok(claim) => Meaning::Envelope(EnvelopeNews {
-            conclusive: !matches!(claim, Claim::PartySigned | Claim::Completed),
+            // success is confirmed by a GET before it counts
+            conclusive: !matches!(claim, Claim::Completed | Claim::Hint),
             claim,
             correlation: reading::correlation(&value, &["/metadata", "/data/metadata", "/envelope/metadata"]),
             revision: version(&value),
@@ -97,11 +98,16 @@ fn claim(event: &str, value: &Value) -> Result<Claim, NoMeaning> {
     }
 }
 
-/// `envelope.signed` may come once a signer or once at the end: only what the body shows counts.
+/// `envelope.signed` may come once a signer or once at the end: only what the body shows counts, and where it
+/// shows too little, only a GET can tell (atlas.md §11.2).
 fn signed(value: &Value) -> Claim {
-    let finished = matches!(reading::text(wire::core(value), &["/status"]), Some("signed" | "completed"));
-    let all_told = Count::of(&wire::parties(value)).everybody_signed();
-    if finished || all_told { Claim::Completed } else { Claim::PartySigned }
+    let parties = wire::parties(value);
+    match reading::text(wire::core(value), &["/status"]) {
+        Some("signed" | "completed") => Claim::Completed,
+        _ if Count::of(&parties).everybody_signed() => Claim::Completed,
+        Some("pending" | "in_progress") if !parties.is_empty() => Claim::PartySigned,
+        _ => Claim::Hint,
+    }
 }
 
 /// The second generation counts an envelope's versions; the first has no revision.

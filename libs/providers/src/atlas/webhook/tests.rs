@@ -124,7 +124,8 @@ fn a_signed_notice_completes_only_with_the_status_or_all_parties() {
     assert_eq!(news(&body("signed", "pending")).claim, Claim::Completed);
     assert_eq!(
         news(r#"{"event":"envelope.signed","envelope_id":"e1","signed_at":"2026-01-01T00:00:00Z"}"#).claim,
-        Claim::PartySigned
+        Claim::Hint,
+        "too little is said: a GET must tell"
     );
     assert!(!news(&body("signed", "signed")).conclusive, "a completion is confirmed by a GET");
     let parties = news(&body("pending", "pending")).parties;
