@@ -9,6 +9,19 @@ pub use countersign::envelope::v1 as envelope;
 pub use countersign::ingress::v1 as ingress;
 pub use countersign::verification::v1 as verification;
 
+/// The bytes of a message, for a message that is stored inside another's field.
+pub fn encode(message: &impl prost::Message) -> Vec<u8> {
+    message.encode_to_vec()
+}
+
+/// The message that [`encode`] made the bytes of.
+///
+/// # Errors
+/// When the bytes are not such a message.
+pub fn decode<M: prost::Message + Default>(bytes: &[u8]) -> Result<M, crate::DecodeError> {
+    Ok(M::decode(bytes)?)
+}
+
 /// The packages, nested as the generated code expects.
 mod countersign {
     #![allow(clippy::all, clippy::allow_attributes, clippy::wildcard_enum_match_arm, missing_docs)]
