@@ -172,7 +172,9 @@ impl Worker {
                 );
                 Ok(Some(pause))
             }
-            Outcome::GiveUp { reason } => self.give_up(&item, reason).await.map(|()| None),
+            Outcome::GiveUp { reason } => {
+                give_up(self.backend.as_ref(), &self.consumer.name, &item, reason).await.map(|()| None)
+            }
         };
         match settled {
             Ok(None) => self.finish(&item, lane),
@@ -190,14 +192,6 @@ impl Worker {
         if current && !item.dead_letter {
             self.progress.finish(Shares::of(&item.recorded.entity), item.recorded.position.0);
         }
-    }
-
-    async fn give_up(&self, item: &Item, reason: String) -> Result<(), ReadError> {
-        let (name, recorded) = (&self.consumer.name, &item.recorded);
-        tracing::warn!(consumer = name, position = recorded.position.0, reason, "gave up: a dead letter");
-        metrics::counter!("event_log_dead_letters_total", "consumer" => name.clone()).increment(1);
-        let letter = DeadLetter::new(name, &recorded.entity, recorded.position, reason, item.attempts);
-        dead_letters::write(self.backend.as_ref(), &letter).await
     }
 
     /// Stores what is finished; on failure the next tick tries again.
@@ -309,6 +303,14 @@ impl Worker {
             tracing::warn!(consumer = self.consumer.name, %error, "the shares were not given back");
         }
     }
+}
+
+async fn give_up(backend: &dyn Backend, name: &str, item: &Item, reason: String) -> Result<(), ReadError> {
+    let recorded = &item.recorded;
+    tracing::warn!(consumer = name, position = recorded.position.0, reason, "gave up: a dead letter");
+    metrics::counter!("event_log_dead_letters_total", "consumer" => name.to_owned()).increment(1);
+    let letter = DeadLetter::new(name, &recorded.entity, recorded.position, reason, item.attempts);
+    dead_letters::write(backend, &letter).await
 }
 
 /// One try in a span of its own, linked to the trace that wrote the commit.
