@@ -67,9 +67,12 @@ impl HeadCache {
         if fits { Admission::Continue(head.end) } else { Admission::Conflict(actual) }
     }
 
-    /// The entity now ends here.
-    pub(crate) fn advance(&mut self, key: &str, end: ChainEnd, command: CommandId) {
-        let head = self.0.get_or_insert_mut(key.to_owned(), Head::default);
+    /// The entity now ends at `end`, after it ended at `from`. Whoever remembers another end knows nothing.
+    pub(crate) fn advance(&mut self, key: &str, from: Version, end: ChainEnd, command: CommandId) {
+        let Some(head) = self.0.get_mut(key).filter(|head| head.end.version == from) else {
+            self.forget(key);
+            return;
+        };
         if head.commands.len() == COMMANDS_MAX {
             head.commands.pop_front();
         }

@@ -22,6 +22,7 @@ mod entity;
 mod error;
 mod follow;
 mod heads;
+mod jetstream;
 mod keys;
 mod log;
 mod record;

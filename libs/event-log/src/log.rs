@@ -10,6 +10,7 @@ use crate::backend::{Backend, Shares};
 use crate::embedded::Embedded;
 use crate::error::{AppendError, OpenError, ReadError};
 use crate::follow::{self, Consumer, DeadLetter, Handler};
+use crate::jetstream::JetStream;
 use crate::trace::TraceContext;
 use crate::{
     Appended, Blobs, Category, Commit, Durability, Entity, Expected, Keys, Position, Recorded, Settings,
@@ -31,10 +32,7 @@ impl EventLog {
     pub async fn open(settings: Settings) -> Result<EventLog, OpenError> {
         let backend: Arc<dyn Backend> = match settings {
             Settings::Embedded(settings) => Arc::new(Embedded::open(settings).await?),
-            Settings::JetStream(_) => {
-                let reason = "not furnished yet".to_owned();
-                return Err(OpenError::Unreachable { url: String::new(), reason });
-            }
+            Settings::JetStream(settings) => Arc::new(JetStream::open(settings).await?),
         };
         Ok(EventLog { keys: Keys::new(backend.clone()), backend })
     }

@@ -171,7 +171,7 @@ impl Writer {
         let next = ChainEnd { version: crate::Version(position), ..next };
         batch.insert(self.store.category(entity.category()), position.to_be_bytes(), bytes);
         batch.insert(&self.store.heads, key.as_str(), position.to_be_bytes());
-        self.heads.advance(&key, next, commit.command_id);
+        self.heads.advance(&key, end.version, next, commit.command_id);
         Ok(Appended::at(position, false))
     }
 

@@ -1,0 +1,115 @@
+//! One append: publish with the expected sequence until there is a definite answer.
+
+use async_nats::HeaderMap;
+use domain::ids::CommandId;
+use tokio::time::{Duration, Instant, sleep};
+
+use super::publish::{Outgoing, Published};
+use super::{JetStream, read, topology};
+use crate::error::{AppendError, ReadError};
+use crate::heads::Admission;
+use crate::record::{self, ChainEnd};
+use crate::{Appended, Commit, Entity, Expected, Version, clock};
+
+const PAUSE: Duration = Duration::from_millis(50);
+
+pub(super) async fn append(
+    log: &JetStream,
+    entity: &Entity,
+    expected: Expected,
+    commit: &Commit,
+) -> Result<Appended, AppendError> {
+    let deadline = Instant::now() + log.append_deadline;
+    let key = entity.key();
+    // Whether an earlier try of this very append may be the one that is stored.
+    let mut uncertain = false;
+    // A new entity is believed to be new until the server objects.
+    let mut believe = expected == Expected::Absent;
+    let mut reason = "no answer".to_owned();
+    while Instant::now() < deadline {
+        let fresh = match learn(log, entity, &key, believe).await {
+            Ok(fresh) => fresh,
+            Err(ReadError::Unavailable(why)) => {
+                reason = why;
+                sleep(PAUSE).await;
+                continue;
+            }
+            Err(ReadError::Corrupt(why)) => return Err(AppendError::Corrupt(why)),
+            Err(ReadError::TooLong { commits_max }) => {
+                return Err(AppendError::Corrupt(format!("{entity} has more than {commits_max} commits")));
+            }
+        };
+        let admission = log.heads.lock().admit(&key, expected, &commit.command_id);
+        let end = match admission {
+            Admission::Continue(end) => end,
+            Admission::Duplicate(position) => return Ok(Appended::at(position, !uncertain)),
+            Admission::Conflict(actual) if fresh => return Err(AppendError::Conflict { actual }),
+            Admission::Conflict(_) => {
+                // Another replica may have moved the entity since: only the leader can refuse.
+                believe = false;
+                log.heads.lock().forget(&key);
+                continue;
+            }
+        };
+        let (bytes, next) = record::encode(entity, end, clock::now(), commit);
+        let message = Outgoing {
+            subject: topology::subject(entity),
+            message_id: Some(message_id(&commit.command_id, &key)),
+            expected: end.version.0,
+            headers: trace_headers(commit),
+            payload: bytes.into(),
+        };
+        let published = log.log_writer.publish(message, deadline).await;
+        believe = false;
+        match published {
+            Published::At(sequence, false) => {
+                let next = ChainEnd { version: Version(sequence), ..next };
+                log.heads.lock().advance(&key, end.version, next, commit.command_id);
+                return Ok(Appended::at(sequence, false));
+            }
+            Published::At(sequence, true) => {
+                log.heads.lock().forget(&key);
+                return Ok(Appended::at(sequence, !uncertain));
+            }
+            // Somebody was faster, or an earlier try of this command is stored: the leader knows.
+            Published::WrongSequence => log.heads.lock().forget(&key),
+            Published::Unknown => {
+                uncertain = true;
+                log.heads.lock().forget(&key);
+            }
+            Published::Refused(why) => {
+                reason = why;
+                log.heads.lock().forget(&key);
+                sleep(PAUSE).await;
+            }
+        }
+    }
+    if uncertain { Err(AppendError::Unknown) } else { Err(AppendError::Unavailable(reason)) }
+}
+
+/// Makes sure that the cache knows the entity; `true` when it was read just now.
+async fn learn(log: &JetStream, entity: &Entity, key: &str, believe_new: bool) -> Result<bool, ReadError> {
+    if log.heads.lock().knows(key) {
+        return Ok(false);
+    }
+    let history = if believe_new { Vec::new() } else { read::recent(log, entity).await? };
+    log.heads.lock().learn(key, &history);
+    Ok(!believe_new)
+}
+
+/// The server recognises a repeated message by it: the command on this entity.
+fn message_id(command: &CommandId, key: &str) -> String {
+    format!("{command}/{key}")
+}
+
+/// The trace in headers too, for tools that look at the stream.
+fn trace_headers(commit: &Commit) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    if let Some(traceparent) = &commit.trace.traceparent {
+        headers.insert("traceparent", traceparent.as_str());
+    }
+    if let Some(tracestate) = &commit.trace.tracestate {
+        headers.insert("tracestate", tracestate.as_str());
+    }
+    headers
+}

@@ -1,0 +1,164 @@
+//! A real nats-server on free ports, in a directory of its own, killed when the test ends.
+//!
+//! The binary is `target/tools/nats-server` (`./test --tools` puts it there) or what `NATS_SERVER_BIN` names.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail, ensure};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+const START_MAX: Duration = Duration::from_secs(20);
+const POLL: Duration = Duration::from_millis(20);
+
+/// How the server is set up.
+#[derive(Clone, Debug)]
+pub struct NatsOptions {
+    /// `sync_interval`: `always`, or a time such as `2m`.
+    pub sync_interval: String,
+    /// Whether JetStream is on.
+    pub jetstream: bool,
+}
+
+impl Default for NatsOptions {
+    fn default() -> Self {
+        Self { sync_interval: "always".to_owned(), jetstream: true }
+    }
+}
+
+/// A running server. Its data lives until this is dropped.
+pub struct NatsServer {
+    binary: PathBuf,
+    dir: tempfile::TempDir,
+    process: Option<Child>,
+    url: String,
+    monitoring_url: String,
+    monitoring_address: String,
+}
+
+impl NatsServer {
+    /// Starts a server and waits until it is healthy.
+    ///
+    /// # Errors
+    /// When the binary is missing, or the server does not become healthy within 20 seconds.
+    pub async fn start(options: NatsOptions) -> anyhow::Result<NatsServer> {
+        let binary = binary()?;
+        let dir = tempfile::tempdir()?;
+        let (port, monitoring_port) = free_ports()?;
+        let jetstream = format!(
+            "jetstream {{ store_dir: {:?}, sync_interval: {} }}\n",
+            dir.path().join("data"),
+            options.sync_interval
+        );
+        let config = format!(
+            "listen: 127.0.0.1:{port}\nhttp: 127.0.0.1:{monitoring_port}\n{}",
+            if options.jetstream { &jetstream } else { "" }
+        );
+        std::fs::write(dir.path().join("nats.conf"), config)?;
+        let mut server = NatsServer {
+            binary,
+            dir,
+            process: None,
+            url: format!("nats://127.0.0.1:{port}"),
+            monitoring_url: format!("http://127.0.0.1:{monitoring_port}"),
+            monitoring_address: format!("127.0.0.1:{monitoring_port}"),
+        };
+        server.restart().await?;
+        Ok(server)
+    }
+
+    /// Where clients connect.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Where `/varz` and `/healthz` are.
+    pub fn monitoring_url(&self) -> &str {
+        &self.monitoring_url
+    }
+
+    /// Kills the server without warning (SIGKILL) and waits until it is gone. Its data stays.
+    pub fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            // Both fail only when the process is gone already.
+            drop(process.kill());
+            drop(process.wait());
+        }
+    }
+
+    /// Starts the server again, on the same ports and data, and waits until it is healthy.
+    ///
+    /// # Errors
+    /// When it does not become healthy within 20 seconds.
+    pub async fn restart(&mut self) -> anyhow::Result<()> {
+        self.kill();
+        let output =
+            std::fs::OpenOptions::new().create(true).append(true).open(self.dir.path().join("nats.log"))?;
+        let process = Command::new(&self.binary)
+            .arg("-c")
+            .arg(self.dir.path().join("nats.conf"))
+            .stdin(Stdio::null())
+            .stdout(output.try_clone()?)
+            .stderr(output)
+            .spawn()
+            .with_context(|| format!("cannot run {}", self.binary.display()))?;
+        self.process = Some(process);
+        let started = Instant::now();
+        while !self.healthy().await {
+            ensure!(
+                started.elapsed() < START_MAX,
+                "nats-server is not healthy; its output:\n{}",
+                self.output()
+            );
+            if let Some(status) = self.process.as_mut().and_then(|process| process.try_wait().ok().flatten())
+            {
+                bail!("nats-server ended with {status}; its output:\n{}", self.output());
+            }
+            tokio::time::sleep(POLL).await;
+        }
+        Ok(())
+    }
+
+    async fn healthy(&self) -> bool {
+        let ask = async {
+            let mut stream = TcpStream::connect(&self.monitoring_address).await?;
+            stream.write_all(b"GET /healthz HTTP/1.0\r\n\r\n").await?;
+            let mut answer = String::new();
+            stream.take(4_096).read_to_string(&mut answer).await?;
+            std::io::Result::Ok(answer.contains(" 200 "))
+        };
+        tokio::time::timeout(Duration::from_secs(1), ask).await.is_ok_and(|answer| answer.unwrap_or(false))
+    }
+
+    fn output(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("nats.log")).unwrap_or_default()
+    }
+}
+
+impl Drop for NatsServer {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Where the server's binary is.
+///
+/// # Errors
+/// When it is missing; the message says how to get it.
+pub fn binary() -> anyhow::Result<PathBuf> {
+    if let Some(named) = std::env::var_os("NATS_SERVER_BIN") {
+        return Ok(named.into());
+    }
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let found = here.ancestors().map(|dir| dir.join("target/tools/nats-server")).find(|path| path.is_file());
+    found.context("target/tools/nats-server is missing: run `./test --tools`, or name one in NATS_SERVER_BIN")
+}
+
+/// Two free ports; both are held until both are known, so that they differ.
+fn free_ports() -> anyhow::Result<(u16, u16)> {
+    let (one, two) = (TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?);
+    Ok((one.local_addr()?.port(), two.local_addr()?.port()))
+}
