@@ -7,6 +7,7 @@
 mod adapter;
 mod error;
 mod requests;
+pub mod simulator;
 mod webhook;
 mod wire;
 

@@ -5,10 +5,12 @@
 
 mod disturbance;
 mod message;
+mod policy;
 mod record;
 mod sender;
 
 pub use disturbance::{Disturbance, Mode};
 pub use message::{Answer, Attempt, Message, OnAnswer, Sign, Signed, Tamper};
+pub use policy::Policy;
 pub use record::{AttemptRecord, DeliveryRecord, DeliveryState};
-pub use sender::{Policy, WebhookSender};
+pub use sender::WebhookSender;

@@ -6,39 +6,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use outbound::{Body, Header, Outbound, OutboundError, Request};
+use outbound::Outbound;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
+use super::policy::{redacted, request, vendor_word, without_query};
 use super::record::History;
 use super::{
-    Answer, Attempt, AttemptRecord, DeliveryRecord, DeliveryState, Disturbance, Message, Mode, Signed,
+    Answer, Attempt, AttemptRecord, DeliveryRecord, DeliveryState, Disturbance, Message, Mode, Policy,
 };
 use crate::kit::Background;
 use crate::{Ids, clock};
 
 const HELD_MAX: usize = 10_000;
 const ANSWER_BYTES_MAX: usize = 4 << 10;
-
-/// How a vendor delivers.
-#[derive(Clone, Debug)]
-pub struct Policy {
-    /// Pauses before the retries, as the vendor documents them; divided by the kit's `time_factor`.
-    pub retries: Vec<Duration>,
-    /// Time the receiver has for its answer; not divided.
-    pub answer_within: Duration,
-    /// Which statuses end the delivery.
-    pub success: fn(u16) -> bool,
-    /// Requests under way at the same time.
-    pub in_flight_max: usize,
-}
-
-impl Default for Policy {
-    fn default() -> Self {
-        let success = |status: u16| (200..300).contains(&status);
-        Self { retries: vec![], answer_within: Duration::from_secs(10), success, in_flight_max: 64 }
-    }
-}
 
 /// A cheap handle on the outgoing webhooks of one simulator.
 #[derive(Clone)]
@@ -244,7 +225,7 @@ impl WebhookSender {
             error: None,
             body: Bytes::new(),
         };
-        match self.0.outbound.send(self.request(&signed, body)).await {
+        match self.0.outbound.send(request(&signed, body, self.0.policy.answer_within)).await {
             Ok(response) => {
                 answer.status = Some(response.status);
                 answer.body = response.body.slice(..response.body.len().min(ANSWER_BYTES_MAX));
@@ -272,41 +253,4 @@ impl WebhookSender {
         });
         pause.is_some()
     }
-
-    fn request(&self, signed: &Signed, body: &Bytes) -> Request {
-        let header = |(name, value): &(String, String)| {
-            Some((name.parse().ok()?, Header::Plain(http::HeaderValue::from_str(value).ok()?)))
-        };
-        Request {
-            method: http::Method::POST,
-            url: signed.url.clone(),
-            headers: signed.headers.iter().filter_map(header).collect(),
-            body: Body::Bytes { content_type: "application/json".to_owned(), bytes: body.clone() },
-            deadline: self.0.policy.answer_within,
-            operation: "webhook",
-            follow_redirects: 0,
-        }
-    }
-}
-
-fn vendor_word(error: &OutboundError) -> &'static str {
-    match error {
-        OutboundError::Refused { .. } => "NOT_VALID_URL",
-        OutboundError::NotSent(..) => "CONNECT_ERROR",
-        OutboundError::OutcomeUnknown => "TIMEOUT_ERROR",
-        OutboundError::BodyTooLarge { .. }
-        | OutboundError::BreakerOpen { .. }
-        | OutboundError::Throttled { .. } => "INTERNAL_ERROR",
-    }
-}
-
-fn without_query(url: &url::Url) -> String {
-    let mut url = url.clone();
-    url.set_query(None);
-    url.to_string()
-}
-
-fn redacted((name, value): &(String, String)) -> (String, String) {
-    let secret = name.to_ascii_lowercase().contains("signature");
-    (name.clone(), if secret { "***".to_owned() } else { value.clone() })
 }

@@ -1,0 +1,179 @@
+//! Everything one Atlas account holds: envelopes, credits, keys, remembered answers, and the mails that went out.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use domain::time::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::Switches;
+use super::state::{Detection, Envelope, Refusal};
+
+const ENVELOPES_MAX: usize = 500_000;
+const MAILS_MAX: usize = 100_000;
+const KEY_CHARS_MAX: usize = 255;
+
+/// An e-mail the simulator would have sent.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Mail {
+    pub kind: &'static str,
+    pub to: String,
+    pub name: String,
+    pub subject: String,
+    pub envelope_id: String,
+    pub order: u32,
+    pub sign_url: String,
+    pub at: String,
+}
+
+/// What detection will find in documents whose title contains `name`.
+#[derive(Clone, Debug, serde::Deserialize)]
+pub(super) struct DetectionRule {
+    pub name: String,
+    pub outcome: Detection,
+    pub delay_ms: Option<u64>,
+}
+
+#[derive(Clone, Debug, serde::Deserialize, Serialize)]
+pub(super) struct Template {
+    pub template_id: String,
+    pub name: String,
+    pub roles: Vec<String>,
+    #[serde(default)]
+    pub prefill_keys: Vec<String>,
+}
+
+/// A remembered answer to an idempotency key.
+#[derive(Clone, Debug)]
+pub(super) enum Remembered {
+    Running,
+    Answered { fingerprint: String, status: u16, body: Value, at: Timestamp },
+}
+
+pub(super) struct World {
+    pub envelopes: HashMap<String, Envelope>,
+    /// Envelope ids in order of creation.
+    pub order: Vec<String>,
+    pub credits: u64,
+    pub suspended: bool,
+    pub keys: HashSet<String>,
+    pub switches: Switches,
+    pub mails: Vec<Mail>,
+    pub detection_rules: Vec<DetectionRule>,
+    pub templates: HashMap<String, Template>,
+    /// One-time storage tokens and the envelope each opens.
+    pub storage: HashMap<String, String>,
+    pub remembered: HashMap<(String, String), Remembered>,
+}
+
+impl World {
+    pub(super) fn new(keys: HashSet<String>, credits: u64, switches: Switches) -> Self {
+        let order_form = Template {
+            template_id: "tmpl_of_01".into(),
+            name: "Order form".into(),
+            roles: vec!["Customer".into(), "Company".into()],
+            prefill_keys: vec!["company_name".into(), "amount".into()],
+        };
+        Self {
+            envelopes: HashMap::new(),
+            order: vec![],
+            credits,
+            suspended: false,
+            keys,
+            switches,
+            mails: vec![],
+            detection_rules: vec![],
+            templates: HashMap::from([(order_form.template_id.clone(), order_form)]),
+            storage: HashMap::new(),
+            remembered: HashMap::new(),
+        }
+    }
+
+    pub(super) fn insert(&mut self, envelope: Envelope) -> Result<(), Refusal> {
+        if self.envelopes.len() >= ENVELOPES_MAX {
+            return Err(Refusal::new(503, "internal_error", "the simulator is full"));
+        }
+        self.order.push(envelope.id.clone());
+        self.envelopes.insert(envelope.id.clone(), envelope);
+        Ok(())
+    }
+
+    pub(super) fn envelope(&mut self, id: &str) -> Result<&mut Envelope, Refusal> {
+        self.envelopes.get_mut(id).ok_or_else(|| Refusal::new(404, "not_found", "No such envelope"))
+    }
+
+    /// What detection will find in a document of this title, and after which delay.
+    pub(super) fn detection_of(&self, title: &str) -> (Detection, Duration) {
+        let rule = self.detection_rules.iter().rev().find(|rule| title.contains(&rule.name));
+        let delay_ms = rule.and_then(|rule| rule.delay_ms).unwrap_or(self.switches.detection_delay_ms);
+        (rule.map_or(Detection::Ready, |rule| rule.outcome), Duration::from_millis(delay_ms))
+    }
+
+    /// Takes the credit of one send; asked only after everything else was found in order.
+    pub(super) fn pay(&mut self) -> Result<(), Refusal> {
+        let left = self.credits.checked_sub(1);
+        self.credits = left.ok_or_else(|| Refusal::new(402, "credits_exhausted", "No credits left"))?;
+        Ok(())
+    }
+
+    pub(super) fn not_suspended(&self) -> Result<(), Refusal> {
+        if self.suspended { Err(Refusal::new(403, "forbidden", "Account suspended")) } else { Ok(()) }
+    }
+
+    pub(super) fn post(&mut self, mail: Mail) {
+        if self.mails.len() >= MAILS_MAX {
+            self.mails.remove(0);
+        }
+        self.mails.push(mail);
+    }
+
+    /// Claims an idempotency key: `Ok(None)` = go ahead, `Ok(Some)` = the answer given before.
+    pub(super) fn claim(
+        &mut self,
+        scope: &str,
+        key: &str,
+        fingerprint: &str,
+        window: Duration,
+        now: Timestamp,
+    ) -> Result<Option<(u16, Value)>, Refusal> {
+        if key.len() > KEY_CHARS_MAX || !key.is_ascii() {
+            return Err(Refusal::bad_request("Idempotency-Key is longer than 255 ASCII characters"));
+        }
+        let slot = (scope.to_owned(), key.to_owned());
+        match self.remembered.get(&slot) {
+            Some(Remembered::Running) => {
+                return Err(Refusal::new(
+                    409,
+                    "conflict",
+                    "A request with this Idempotency-Key is still running",
+                ));
+            }
+            Some(Remembered::Answered { fingerprint: known, status, body, at })
+                if now.since(*at) < window =>
+            {
+                if known == fingerprint || self.switches.other_body_replays {
+                    return Ok(Some((*status, body.clone())));
+                }
+                let message = "Idempotency-Key was used with another request";
+                return Err(Refusal::new(422, "validation_error", message));
+            }
+            Some(Remembered::Answered { .. }) | None => {}
+        }
+        self.remembered.insert(slot, Remembered::Running);
+        Ok(None)
+    }
+
+    /// Keeps the answer if the request succeeded; forgets the claim otherwise, so that it can be repeated.
+    pub(super) fn settle(&mut self, scope: &str, key: &str, answer: Remembered) {
+        let slot = (scope.to_owned(), key.to_owned());
+        match &answer {
+            Remembered::Answered { status, .. } if (200..300).contains(status) => {
+                self.remembered.insert(slot, answer);
+            }
+            Remembered::Answered { .. } | Remembered::Running => {
+                self.remembered.remove(&slot);
+            }
+        }
+    }
+}
