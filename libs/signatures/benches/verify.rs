@@ -1,5 +1,4 @@
 //! Verification per 4 KiB body: with one key, and with the two of a rotation.
-#![expect(missing_docs, reason = "criterion's macros make public items")]
 
 use std::hint::black_box;
 
