@@ -11,6 +11,7 @@
 mod adapter;
 mod error;
 mod options;
+pub mod simulator;
 mod webhook;
 mod wire;
 
