@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use prost::Message as _;
 
 const ROOT: &str = "../../proto";
-const FILES: [&str; 7] = [
+const FILES: [&str; 8] = [
     "countersign/common/v1/common.proto",
     "countersign/crmsync/v1/crmsync.proto",
+    "countersign/crmsync/v1/events.proto",
     "countersign/envelope/v1/envelope.proto",
     "countersign/envelope/v1/events.proto",
     "countersign/ingress/v1/events.proto",

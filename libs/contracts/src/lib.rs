@@ -15,6 +15,7 @@ mod fields;
 pub mod intake;
 pub mod parked;
 pub mod seal;
+pub mod sync;
 pub mod wire;
 
 pub use error::{DecodeError, Encoded};

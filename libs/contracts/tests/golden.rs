@@ -11,8 +11,9 @@ mod support;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use contracts::{Encoded, envelope, intake, parked};
+use contracts::{Encoded, envelope, intake, parked, sync};
 use support::intake::{intake_events, parked_events};
+use support::sync::sync_events;
 use support::{envelope_events, event_id, opener, sealer};
 
 fn folder(category: &str) -> PathBuf {
@@ -74,6 +75,7 @@ golden_tests! {
     every_envelope_event_has_its_golden_bytes: envelope, envelope_events;
     every_intake_event_has_its_golden_bytes: intake, intake_events;
     every_parked_event_has_its_golden_bytes: parked, parked_events;
+    every_sync_event_has_its_golden_bytes: sync, sync_events;
 }
 
 #[test]
@@ -85,4 +87,6 @@ fn no_kind_of_event_is_without_a_golden_file() {
     assert_eq!(kinds.len(), 3);
     let kinds: BTreeSet<&str> = parked_events().iter().map(|(_, event)| parked::kind(event)).collect();
     assert_eq!(kinds.len(), 2);
+    let kinds: BTreeSet<&str> = sync_events().iter().map(|(_, event)| sync::kind(event)).collect();
+    assert_eq!(kinds.len(), 9);
 }

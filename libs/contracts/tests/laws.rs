@@ -5,13 +5,14 @@
 mod support;
 
 use contracts::seal::{Opener, Sealer};
-use contracts::{DecodeError, envelope, intake, parked};
+use contracts::{DecodeError, envelope, intake, parked, sync};
 use domain::envelope::{Document, Event};
 use domain::ids::EventId;
 use domain::personal::Personal;
 use proptest::prelude::*;
 use support::any;
 use support::intake::{claims, intake_events, news, parked_events};
+use support::sync::sync_events;
 use support::{KEY, envelope_events, event_id, opener, order, sealer, template, url};
 
 proptest! {
@@ -31,6 +32,12 @@ proptest! {
     }
 
     #[test]
+    fn a_sync_event_reads_back_as_it_was(event in any::sync_event()) {
+        let encoded = sync::encode_plain(&event);
+        prop_assert_eq!(sync::decode_plain(encoded.kind, encoded.schema, &encoded.payload), Ok(event));
+    }
+
+    #[test]
     fn no_bytes_make_decoding_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         let id = event_id();
         for (_, event) in envelope_events() {
@@ -39,6 +46,9 @@ proptest! {
         for (_, event) in intake_events() {
             let _ = intake::decode(intake::kind(&event), 1, &bytes, &id, &opener());
             let _ = intake::group(intake::kind(&event), 1, &bytes);
+        }
+        for (_, event) in sync_events() {
+            let _ = sync::decode_plain(sync::kind(&event), 1, &bytes);
         }
         for (_, event) in parked_events() {
             let _ = parked::decode(parked::kind(&event), 1, &bytes, &id, &opener());

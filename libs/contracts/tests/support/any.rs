@@ -12,6 +12,7 @@ use domain::intake::{
 };
 use domain::parties::{Parties, Party};
 use domain::personal::Personal;
+use domain::sync::{Phase, Planned, SyncEvent, ValueHash};
 use domain::time::Timestamp;
 use proptest::collection::{btree_map, vec};
 use proptest::option;
@@ -220,4 +221,16 @@ pub fn intake_event() -> impl Strategy<Value = IntakeEvent> {
         },
     );
     prop_oneof![3 => accepted, 1 => duplicated, 1 => quarantined]
+}
+
+/// The event of the sync that carries most.
+pub fn sync_event() -> impl Strategy<Value = SyncEvent> {
+    let hash = any::<[u8; 32]>().prop_map(ValueHash);
+    let phase = select(vec![Phase::Open, Phase::Sent, Phase::Final]);
+    (any::<u64>(), phase, any::<bool>(), btree_map(text(), hash, 0..5), at()).prop_map(
+        |(version, phase, includes_link, fields, at)| SyncEvent::Planned {
+            planned: Planned { version, phase, includes_link, fields },
+            at,
+        },
+    )
 }
