@@ -71,9 +71,12 @@ impl Adapter {
 
     /// The details; while the document is being made there are none, and the bare status has to do.
     async fn document(&self, id: &ProviderEnvelopeId) -> Result<Value, ProviderError> {
-        match self.read(self.documents_url(&[id.as_str(), "details"]), "get_details").await {
+        let details = || self.read(self.documents_url(&[id.as_str(), "details"]), "get_details");
+        match details().await {
             Err(error) if matches!(error.class, Class::NotReady | Class::Conflict) => {
-                self.read(self.documents_url(&[id.as_str()]), "get_status").await
+                let status = self.read(self.documents_url(&[id.as_str()]), "get_status").await?;
+                // made in between: the bare status would hide the parties and the correlation
+                if wire::is_being_made(&status) { Ok(status) } else { details().await }
             }
             answer => answer,
         }

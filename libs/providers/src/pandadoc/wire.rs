@@ -106,6 +106,11 @@ pub(super) fn created(value: &Value) -> Option<Created> {
     Some(Created { provider_id, review_link: None, sent: false })
 }
 
+/// Whether the vendor is still making the document, or has failed at it: there are no details.
+pub(super) fn is_being_made(document: &Value) -> bool {
+    matches!(reading::text(document, &["/status"]), Some("document.uploaded" | "document.error"))
+}
+
 /// How the document stands, from its details or, while it is being made, from its bare status.
 pub(super) fn snapshot(document: &Value) -> Option<Snapshot> {
     let parties = parties(document);
