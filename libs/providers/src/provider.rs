@@ -28,7 +28,8 @@ pub trait Provider: Send + Sync {
     fn capabilities(&self) -> Capabilities;
 
     /// Makes an envelope. `key` is the idempotency key, at most 255 printable ASCII characters; it is ignored by
-    /// vendors without keys, where the caller asks [`Provider::find`] before it tries again.
+    /// vendors without keys, where the caller asks [`Provider::find`] before it tries again. A `Conflict` means
+    /// that a twin of this very call is still running: repeat it with the same key.
     async fn create(&self, order: &CreateOrder, key: &str) -> Result<Created, ProviderError>;
 
     /// Looks for what an earlier try may have left: the envelope whose correlation carries our `envelope_id`.
@@ -86,6 +87,8 @@ pub struct Capabilities {
     pub document_urls: bool,
     /// Envelopes can be made from bytes.
     pub uploads: bool,
+    /// Uploads may be Word documents, not only PDF.
+    pub docx_uploads: bool,
     /// Longest upload, in bytes.
     pub upload_bytes_max: usize,
 }

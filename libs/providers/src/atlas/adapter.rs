@@ -143,6 +143,7 @@ impl Provider for Adapter {
             templates: true,
             document_urls: true,
             uploads: true,
+            docx_uploads: true,
             upload_bytes_max: requests::UPLOAD_BYTES_MAX,
         }
     }

@@ -128,6 +128,7 @@ impl Provider for Adapter {
             templates: true,
             document_urls: true,
             uploads: true,
+            docx_uploads: false,
             upload_bytes_max: requests::UPLOAD_BYTES_MAX,
         }
     }

@@ -240,3 +240,29 @@ async fn a_send_before_the_vendor_is_ready_or_with_an_old_version_does_not_go_ou
         stand.until(&created.provider_id, |found| found.claim == Claim::Draft).await;
     }
 }
+
+#[tokio::test]
+async fn a_create_that_sends_at_once_says_so() {
+    for stand in stands().await.into_iter().filter(|stand| stand.provider.capabilities().auto_send) {
+        for (number, source) in (1u8..).zip(stand.sources()) {
+            let order = providers::CreateOrder { auto_send: true, ..stand.order(number, source) };
+            let created = stand.provider.create(&order, &format!("key-{number}")).await.expect("created");
+            assert!(created.sent, "{}", stand.kind);
+            let found = stand.provider.snapshot(&created.provider_id).await.expect("a snapshot");
+            assert_eq!(found.claim, Claim::Sent, "{}", stand.kind);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_reopened_envelope_is_a_newer_draft_without_signatures() {
+    for stand in stands().await.into_iter().filter(|stand| stand.provider.capabilities().reopens) {
+        let id = stand.sent(1).await;
+        stand.decide(&id, "sign").await;
+        let signed = stand.until(&id, |found| found.signed == 1).await;
+        stand.decide(&id, "edit-back-to-draft").await;
+        let reopened = stand.until(&id, |found| found.claim == Claim::Draft).await;
+        assert_eq!(reopened.signed, 0, "{}", stand.kind);
+        assert!(reopened.revision > signed.revision, "{}: news of the draft is newer", stand.kind);
+    }
+}

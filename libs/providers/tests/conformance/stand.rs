@@ -14,13 +14,15 @@ use providers::{
 };
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use simulation::Running;
+use simulation::{Running, files};
 use tokio::net::TcpListener;
 
 /// The API key of the simulated account.
 pub const API_KEY: &str = "test_conformance_1";
 /// The key that signs the simulated webhooks where it is another than the API key.
 pub const SHARED_KEY: &str = "shared_conformance_1";
+/// The media type of Word documents.
+const DOCX: &str = "application/vnd.openxmlformats-officedocument.wordprocessingml.document";
 /// Nothing here takes longer, unless it is broken.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -91,17 +93,18 @@ impl Stand {
     /// Every way of handing a document over that the vendor declares.
     pub fn sources(&self) -> Vec<Source> {
         let can = self.provider.capabilities();
-        let pdf = bytes::Bytes::from(simulation::files::order_pdf("7"));
-        let upload = Source::Upload {
-            file_name: "order-7.pdf".into(),
-            content_type: "application/pdf".into(),
-            bytes: pdf,
+        let upload = |file_name: &str, content_type: &str, bytes: Vec<u8>| Source::Upload {
+            file_name: file_name.to_owned(),
+            content_type: content_type.to_owned(),
+            bytes: bytes.into(),
         };
-        let template = Source::Template {
-            id: self.template.into(),
-            prefill: BTreeMap::from([("company_name".to_owned(), "Buyer GmbH".to_owned())]),
-        };
-        let all = [(can.document_urls, self.url_source()), (can.uploads, upload), (can.templates, template)];
+        let prefill = BTreeMap::from([("company_name".to_owned(), "Buyer GmbH".to_owned())]);
+        let all = [
+            (can.document_urls, self.url_source()),
+            (can.uploads, upload("order-7.pdf", "application/pdf", files::order_pdf("7"))),
+            (can.docx_uploads, upload("order-7.docx", DOCX, files::order_docx("7"))),
+            (can.templates, Source::Template { id: self.template.into(), prefill }),
+        ];
         all.into_iter().filter(|(can, _)| *can).map(|(_, source)| source).collect()
     }
 

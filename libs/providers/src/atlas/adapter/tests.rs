@@ -127,3 +127,31 @@ async fn a_truncated_pdf_is_not_taken() {
     let error = fast(&base).download(&"e1".parse().unwrap()).await.unwrap_err();
     assert_eq!((error.class, error.code.as_str()), (Class::Transient, "not_a_whole_pdf"));
 }
+
+#[tokio::test]
+async fn a_connection_without_credits_is_tried_again_after_the_configured_pause() {
+    let broke = || async { (http::StatusCode::PAYMENT_REQUIRED, Json(json!({"code": "credits_exhausted"}))) };
+    let base = vendor(Router::new().route("/api/envelope/e1/send", post(broke))).await;
+    let adapter = adapter(&base, json!({"quota_pause_seconds": 1.5})).unwrap();
+    let parties = Parties::recorded(Vec::new());
+    let error = adapter.send(&"e1".parse().unwrap(), &parties, Some(1), "k").await.unwrap_err();
+    assert_eq!((error.class, error.code.as_str()), (Class::QuotaExhausted, "credits_exhausted"));
+    assert_eq!(error.retry, Retry::After(Duration::from_millis(1500)));
+}
+
+#[tokio::test]
+async fn what_cannot_be_an_order_is_refused_before_anything_is_sent() {
+    let nobody_listens = fast("http://127.0.0.1:1");
+    let id = "e1".parse().unwrap();
+    let erased = Parties::recorded(vec![domain::parties::Party {
+        order: 1,
+        role: String::new(),
+        name: domain::personal::Personal::Erased,
+        email: domain::personal::Personal::Erased,
+    }]);
+    let error = nobody_listens.send(&id, &erased, None, "k").await.unwrap_err();
+    assert_eq!((error.class, error.code.as_str()), (Class::InvalidRequest, "party_erased"));
+    let error =
+        nobody_listens.send(&id, &Parties::recorded(Vec::new()), None, "two words").await.unwrap_err();
+    assert_eq!(error.code, "idempotency_key_malformed");
+}
