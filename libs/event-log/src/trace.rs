@@ -3,8 +3,13 @@
 //! A handler that runs later starts a trace of its own with a link to the stored context: a replay must not
 //! extend a trace that ended months ago.
 
+use std::time::Duration;
+
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+
+/// Work on an older commit gets a trace of its own, with a link.
+pub const CONTINUED_FOR: Duration = Duration::from_secs(3600);
 
 /// W3C trace context; empty when the writer had no trace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,6 +61,18 @@ impl TraceContext {
             state.unwrap_or_default(),
         );
         context.is_valid().then_some(context)
+    }
+
+    /// Makes `span` a child of the span that wrote, so that one trace shows a journey from end to end; or links it,
+    /// when that was longer ago than [`CONTINUED_FOR`]: a replay must not extend a trace of last month.
+    pub fn continue_in(&self, span: &tracing::Span, age: Duration) {
+        let Some(writer) = self.span_context() else { return };
+        if age < CONTINUED_FOR {
+            // Fails only when no tracer is installed; then there is nothing to continue.
+            let _ = span.set_parent(opentelemetry::Context::new().with_remote_span_context(writer));
+        } else {
+            span.add_link(writer);
+        }
     }
 
     /// Links `span` to the span that wrote.

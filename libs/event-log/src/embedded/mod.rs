@@ -10,6 +10,9 @@ mod state;
 mod store;
 mod writer;
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use async_trait::async_trait;

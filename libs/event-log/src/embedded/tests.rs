@@ -1,0 +1,173 @@
+//! What the public contract cannot show: nobody is answered before the sync, and what a failed one means.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+
+use bytes::Bytes;
+use domain::ids::CommandId;
+use domain::time::Timestamp;
+use futures::FutureExt as _;
+
+use super::writer::{CommitGroup, commit_synced};
+use super::*;
+use crate::{Entity, Expected, NewEvent, TraceContext, event_id};
+
+fn settings(dir: &tempfile::TempDir) -> EmbeddedSettings {
+    EmbeddedSettings { free_bytes_min: 1, ..EmbeddedSettings::in_dir(dir.path()) }
+}
+
+fn entity(id: &str) -> Entity {
+    Entity::new(Category::Intake, &"acme".parse().unwrap(), id).unwrap()
+}
+
+fn commit(number: u8) -> Commit {
+    let command_id = CommandId::from_bytes([number; 16]);
+    let event = NewEvent {
+        id: event_id(&command_id, 0),
+        kind: "test.happened".to_owned(),
+        schema: 1,
+        occurred_at: Timestamp(1),
+        payload: Bytes::from_static(b"x"),
+    };
+    Commit {
+        command_id,
+        correlation_id: String::new(),
+        causation_id: None,
+        trace: TraceContext::default(),
+        events: vec![event],
+    }
+}
+
+/// Syncs for real, but only when the test lets it; counts the syncs that have returned.
+fn gated() -> (CommitGroup, mpsc::Sender<()>, Arc<AtomicUsize>) {
+    let (open, gate) = mpsc::channel::<()>();
+    let synced = Arc::new(AtomicUsize::new(0));
+    let (count, mut really) = (synced.clone(), commit_synced());
+    let commit_group: CommitGroup = Box::new(move |batch| {
+        gate.recv().expect("the test opens the gate");
+        really(batch)?;
+        count.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    });
+    (commit_group, open, synced)
+}
+
+#[tokio::test]
+async fn nobody_is_answered_and_nothing_is_seen_before_the_sync_has_returned() {
+    let dir = tempfile::tempdir().unwrap();
+    let (commit_group, open, synced) = gated();
+    let log = Embedded::open_with(settings(&dir), commit_group).await.unwrap();
+    let one = entity("one");
+    let mut append = Box::pin(log.append(&one, Expected::Absent, commit(1)));
+    // The request is queued by the first poll; the writer now stands before the closed gate.
+    assert!(append.as_mut().now_or_never().is_none());
+    for _ in 0..100 {
+        assert_eq!(log.read(&one, Version::NONE).await.unwrap(), []);
+        assert_eq!(log.head(Category::Intake).await.unwrap(), Position::ZERO);
+        assert!(append.as_mut().now_or_never().is_none());
+    }
+    assert_eq!(synced.load(Ordering::SeqCst), 0);
+    open.send(()).unwrap();
+    append.await.unwrap();
+    assert_eq!(synced.load(Ordering::SeqCst), 1);
+    assert_eq!(log.read(&one, Version::NONE).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn what_waits_during_a_sync_shares_the_next_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let (commit_group, open, synced) = gated();
+    let log = Embedded::open_with(settings(&dir), commit_group).await.unwrap();
+    let entities: Vec<Entity> = (0..100).map(|n| entity(&format!("e{n}"))).collect();
+    let first = entity("first");
+    let mut leading = Box::pin(log.append(&first, Expected::Absent, commit(200)));
+    assert!(leading.as_mut().now_or_never().is_none());
+    // The writer has taken the first request once the queue is empty again.
+    while log.requests.capacity() < log.requests.max_capacity() {
+        tokio::task::yield_now().await;
+    }
+    let mut others = Box::pin(futures::future::join_all(
+        entities.iter().zip(1..).map(|(one, number)| log.append(one, Expected::Absent, commit(number))),
+    ));
+    assert!(others.as_mut().now_or_never().is_none());
+    open.send(()).unwrap();
+    open.send(()).unwrap();
+    leading.await.unwrap();
+    assert!(others.await.iter().all(Result::is_ok));
+    assert_eq!(synced.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn after_a_failed_sync_nothing_is_written_until_the_log_is_opened_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut really, mut left) = (commit_synced(), 1);
+    let failing: CommitGroup = Box::new(move |batch| {
+        if left == 0 {
+            return Err(fjall::Error::Io(std::io::Error::other("the disk is gone")));
+        }
+        left -= 1;
+        really(batch)
+    });
+    let log = Embedded::open_with(settings(&dir), failing).await.unwrap();
+    let one = entity("one");
+    let first = log.append(&one, Expected::Absent, commit(1)).await.unwrap();
+    let second = log.append(&one, Expected::Exactly(first.version), commit(2)).await;
+    assert_eq!(second, Err(AppendError::Unknown));
+    for number in 3..6 {
+        let refused = log.append(&one, Expected::Any, commit(number)).await;
+        assert!(matches!(refused, Err(AppendError::Unavailable(reason)) if reason.contains("CS-LOG-003")));
+    }
+    assert!(log.ping().await.is_err());
+    assert_eq!(log.read(&one, Version::NONE).await.unwrap().len(), 1, "reads go on");
+    drop(log);
+    let log = Embedded::open(settings(&dir)).await.unwrap();
+    let second = log.append(&one, Expected::Exactly(first.version), commit(2)).await.unwrap();
+    assert!(!second.duplicate);
+}
+
+#[tokio::test]
+async fn a_nearly_full_disk_refuses_appends_and_goes_on_reading() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = Embedded::open(settings(&dir)).await.unwrap();
+    let one = entity("one");
+    log.append(&one, Expected::Absent, commit(1)).await.unwrap();
+    drop(log);
+    let log = Embedded::open(EmbeddedSettings { free_bytes_min: u64::MAX, ..settings(&dir) }).await.unwrap();
+    let refused = log.append(&one, Expected::Any, commit(2)).await;
+    assert!(matches!(refused, Err(AppendError::Unavailable(reason)) if reason.contains("CS-LOG-004")));
+    assert_eq!(log.read(&one, Version::NONE).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_directory_in_use_is_refused_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let _log = Embedded::open(settings(&dir)).await.unwrap();
+    let refused = Embedded::open(settings(&dir)).await.err().expect("the directory is in use");
+    assert!(matches!(&refused, OpenError::InUse { dir } if !dir.is_empty()), "{refused}");
+    assert!(refused.to_string().starts_with("CS-LOG-001"));
+}
+
+#[tokio::test]
+async fn keys_are_not_kept_with_the_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = Embedded::open(settings(&dir)).await.unwrap();
+    let key = log.key_get_or_create("env_1").await.unwrap();
+    let holds_key = |folder: &str| {
+        files(&dir.path().join(folder)).any(|bytes| bytes.windows(32).any(|window| window == key.as_bytes()))
+    };
+    assert!(holds_key("keys"));
+    assert!(!holds_key("log"));
+}
+
+fn files(dir: &std::path::Path) -> impl Iterator<Item = Vec<u8>> + use<> {
+    let mut folders = vec![dir.to_owned()];
+    let mut contents = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { folders.push(path) } else { contents.push(std::fs::read(path).unwrap()) }
+        }
+    }
+    contents.into_iter()
+}
