@@ -1,0 +1,153 @@
+//! The house plan (docs/ARCHITECTURE.md §5) as tests: who may depend on whom, how long a file may be, and that
+//! every crate says what it is.
+
+#[path = "house/workspace.rs"]
+mod workspace;
+
+use workspace::{Package, packages, root, sources};
+
+/// What each library may depend on. Services may depend on any library; `countersign` and the tests on anything.
+const LIBRARIES: &[(&str, &[&str])] = &[
+    ("domain", &[]),
+    ("contracts", &["domain"]),
+    ("event-log", &["domain", "contracts"]),
+    ("projection", &["domain", "contracts", "event-log"]),
+    ("signatures", &["domain"]),
+    ("outbound", &["domain"]),
+    ("simulation", &["domain", "outbound"]),
+    ("providers", &["domain", "outbound", "signatures", "simulation"]),
+    ("crms", &["domain", "outbound", "signatures", "simulation"]),
+    ("runtime", &["domain"]),
+    ("testkit", &["domain", "contracts", "event-log"]),
+];
+
+const SERVICES: &[&str] = &["ingress", "verification", "envelope-orchestrator", "crm-sync"];
+
+/// These know everything: the composition root and the system seen from outside.
+const ABOVE_ALL: &[&str] = &["countersign", "system-tests", "load"];
+
+/// The longest a file may be, in lines, tests included.
+const LINES_MAX: usize = 400;
+
+fn is_ours(name: &str) -> bool {
+    LIBRARIES.iter().any(|(library, _)| *library == name)
+        || SERVICES.contains(&name)
+        || ABOVE_ALL.contains(&name)
+}
+
+/// Our crates that `package` depends on, with the kind.
+fn ours(package: &Package) -> impl Iterator<Item = (&str, &str)> {
+    package
+        .dependencies
+        .iter()
+        .map(|(name, kind)| (name.as_str(), kind.as_str()))
+        .filter(|(name, _)| is_ours(name))
+}
+
+#[test]
+fn every_crate_has_its_place_in_the_house() {
+    for package in packages() {
+        let name = package.name.as_str();
+        let place = if LIBRARIES.iter().any(|(library, _)| *library == name) {
+            format!("libs/{name}")
+        } else if SERVICES.contains(&name) || name == "countersign" {
+            format!("services/{name}")
+        } else if name == "system-tests" {
+            "tests".to_owned()
+        } else {
+            format!("tests/{name}")
+        };
+        assert!(is_ours(name), "{name} is not in the table of docs/ARCHITECTURE.md §5");
+        assert_eq!(package.folder, place, "{name} lies in another room");
+    }
+}
+
+#[test]
+fn libraries_depend_on_what_the_table_allows() {
+    let packages = packages();
+    for (library, allowed) in LIBRARIES {
+        let package = packages.iter().find(|package| package.name == *library);
+        let package = package.unwrap_or_else(|| panic!("{library} is in the table but not in the workspace"));
+        for (name, kind) in ours(package).filter(|(_, kind)| *kind != "dev") {
+            assert!(allowed.contains(&name), "{library} may not depend on {name} ({kind})");
+        }
+    }
+}
+
+#[test]
+fn services_never_depend_on_services() {
+    let packages = packages();
+    for package in packages.iter().filter(|package| !ABOVE_ALL.contains(&package.name.as_str())) {
+        for (name, kind) in ours(package) {
+            let is_above = SERVICES.contains(&name) || ABOVE_ALL.contains(&name);
+            assert!(!is_above, "{} may not depend on {name} ({kind})", package.name);
+        }
+    }
+}
+
+#[test]
+fn the_testkit_never_reaches_production() {
+    for package in packages() {
+        let exempt = ["testkit", "system-tests", "load"].contains(&package.name.as_str());
+        for (name, kind) in ours(&package).filter(|_| !exempt) {
+            assert!(name != "testkit" || kind == "dev", "{} ships the testkit", package.name);
+        }
+    }
+}
+
+#[test]
+fn the_domain_is_pure() {
+    let packages = packages();
+    let domain = packages.iter().find(|package| package.name == "domain").expect("there is a domain");
+    let production: Vec<_> = domain.dependencies.iter().filter(|(_, kind)| kind != "dev").collect();
+    assert!(production.is_empty(), "the domain depends on {production:?}");
+    for (path, text) in sources(&["libs/domain/src"]) {
+        for forbidden in
+            ["async fn", "std::time::SystemTime", "Instant::now", "std::fs", "std::net", "std::env"]
+        {
+            assert!(!text.contains(forbidden), "{path} has `{forbidden}`");
+        }
+    }
+}
+
+#[test]
+fn no_file_is_longer_than_the_limit() {
+    let long: Vec<String> = sources(&["libs", "services", "tests"])
+        .into_iter()
+        .map(|(path, text)| (path, text.lines().count()))
+        .filter(|(_, lines)| *lines > LINES_MAX)
+        .map(|(path, lines)| format!("{path}: {lines}"))
+        .collect();
+    assert!(long.is_empty(), "longer than {LINES_MAX} lines: {long:#?}");
+}
+
+#[test]
+fn every_crate_opens_with_an_essay() {
+    for package in packages() {
+        let source = root().join(&package.folder).join("src");
+        let entry =
+            ["lib.rs", "main.rs"].map(|file| source.join(file)).into_iter().find(|path| path.is_file());
+        let entry = entry.unwrap_or_else(|| panic!("{} has neither lib.rs nor main.rs", package.name));
+        let text = std::fs::read_to_string(&entry).expect("sources are text");
+        let essay = text.lines().take_while(|line| line.starts_with("//!")).count();
+        assert!(essay >= 5, "{} opens with {essay} lines, not with an essay", entry.display());
+    }
+}
+
+#[test]
+fn every_file_says_what_it_is() {
+    let silent: Vec<String> = sources(&["libs", "services"])
+        .into_iter()
+        .filter(|(path, text)| !path.ends_with("/tests.rs") && !text.starts_with("//!"))
+        .map(|(path, _)| path)
+        .collect();
+    assert!(silent.is_empty(), "these files do not open with `//!`: {silent:#?}");
+}
+
+#[test]
+fn no_test_is_switched_off() {
+    let switch = ["#[", "ignore"].concat();
+    for (path, text) in sources(&["libs", "services", "tests"]) {
+        assert!(!text.contains(&switch), "{path} switches a test off");
+    }
+}
