@@ -1,1 +1,222 @@
-//! Placeholder while the room is being furnished.
+//! Drives every envelope from request to outcome.
+//!
+//! A wish comes in over gRPC, a signal over the log; both become commands, and only [`store`] turns commands
+//! into events. Four tasks work beside the gRPC service: the view says where to look ([`directory`]), the
+//! follower of the intake applies what providers report ([`signals`]), the follower of the envelopes carries out
+//! what facts call for ([`worker`]), and one loop looks again when it is time ([`timers`]).
+//!
+//! What dies with the process is only in its memory: waiting lines, timers and parked signals are derived from
+//! the log and stand again after a restart. Every effect may run twice; its key comes from the order, so the
+//! provider sees one. Nothing is believed that a provider's webhook says about the end of an envelope before a
+//! GET has confirmed it, as far as the domain asks for it.
+//!
+//! Several replicas may run: the followers share their work by leases, commands carry the expected version.
+
+mod adopt;
+pub mod config;
+mod directory;
+mod grpc;
+mod holds;
+mod projection_stub;
+mod signals;
+mod store;
+mod timers;
+mod trace;
+mod view;
+mod worker;
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::projection_stub::ProjectionError;
+use contracts::wire::envelope::envelope_service_server::{EnvelopeService, EnvelopeServiceServer};
+use domain::ids::ConnectionId;
+use event_log::{Category, Consumer, EventLog, Handler, ReadError, Start};
+use parking_lot::Mutex;
+use providers::Provider;
+use runtime::clock::Clock;
+use runtime::config::SharedConfiguration;
+use runtime::tasks::Tasks;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+pub use config::Tuning;
+use directory::{Directory, DirectoryError};
+use holds::Holds;
+use store::Store;
+
+/// The adapter of a connection; `None` when the configuration has no such provider connection.
+pub type Providers = Arc<dyn Fn(&ConnectionId) -> Option<Arc<dyn Provider>> + Send + Sync>;
+
+/// Largest gRPC message taken, in bytes: a document of 25 MiB and what surrounds it.
+pub const MESSAGE_BYTES_MAX: usize = contracts::envelope::UPLOAD_BYTES_MAX + 1024 * 1024;
+
+/// Commits a follower holds in memory at most. Every held send takes a few.
+const WINDOW_MAX: usize = 20_000;
+
+/// Consumers whose dead letters an operator looks at.
+pub const CONSUMERS: [&str; 2] = [signals::CONSUMER, worker::CONSUMER];
+
+/// What the orchestrator works with.
+pub struct Dependencies {
+    /// The log; the orchestrator is the only writer of its category envelopes.
+    pub log: EventLog,
+    /// The time.
+    pub clock: Clock,
+    /// Connections and flows.
+    pub configuration: SharedConfiguration,
+    /// The adapters.
+    pub providers: Providers,
+    /// Holds the view, which may be deleted while nothing runs.
+    pub data_dir: PathBuf,
+    /// Pauses and bounds.
+    pub tuning: Tuning,
+}
+
+/// Why the orchestrator does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The view of envelopes does not open.
+    #[error("CS-ORCH-004: the view of envelopes does not open")]
+    View(#[from] ProjectionError),
+    /// The view cannot be read.
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    /// The log does not answer, or holds a record that cannot be read.
+    #[error(transparent)]
+    Log(#[from] ReadError),
+}
+
+/// The service: routes for a gRPC server, and tasks beside it.
+#[derive(Clone)]
+pub struct Orchestrator {
+    store: Store,
+    directory: Directory,
+    configuration: SharedConfiguration,
+    providers: Providers,
+    holds: Arc<Holds>,
+    tuning: Arc<Tuning>,
+}
+
+impl Orchestrator {
+    /// Puts the orchestrator together. Nothing runs yet.
+    ///
+    /// # Errors
+    /// When the view's directory cannot be used.
+    pub async fn new(dependencies: Dependencies) -> Result<Orchestrator, RunError> {
+        let Dependencies { log, clock, configuration, providers, data_dir, tuning } = dependencies;
+        let store = Store::new(log, clock);
+        let directory = Directory::open(&data_dir, store.clone(), configuration.clone()).await?;
+        let holds = Arc::new(Holds::new(tuning.probe_pause, tuning.turn_pause));
+        Ok(Orchestrator { store, directory, configuration, providers, holds, tuning: Arc::new(tuning) })
+    }
+
+    /// The gRPC service `countersign.envelope.v1.EnvelopeService`, for the house's server. Watches end at `shutdown`.
+    pub fn service(&self, shutdown: CancellationToken) -> EnvelopeServiceServer<impl EnvelopeService> {
+        let grpc = grpc::Grpc {
+            store: self.store.clone(),
+            directory: self.directory.clone(),
+            providers: self.providers.clone(),
+            configuration: self.configuration.clone(),
+            tuning: self.tuning.clone(),
+            shutdown,
+        };
+        EnvelopeServiceServer::new(grpc).max_decoding_message_size(MESSAGE_BYTES_MAX)
+    }
+
+    /// Starts the tasks. Effects run once the view has caught up with the log as it is now and the waiting lines
+    /// stand again.
+    pub fn run(&self, tasks: &Tasks) {
+        let lines_stand = Arc::new(Notify::new());
+        let (this, token) = (self.clone(), tasks.shutdown_token());
+        tasks.spawn_fallible("orchestrator-view", async move { this.directory.run(token).await });
+
+        let (this, token, ready) = (self.clone(), tasks.shutdown_token(), lines_stand.clone());
+        tasks.spawn_fallible("orchestrator-timers", async move {
+            tokio::select! {
+                () = token.cancelled() => Ok(()),
+                outcome = this.timers(ready, token.clone()) => outcome,
+            }
+        });
+
+        let (this, token) = (self.clone(), tasks.shutdown_token());
+        tasks.spawn_fallible("orchestrator-signals", async move {
+            let handler = Arc::new(this.signals());
+            this.follow(signals::CONSUMER, Category::Intake, this.tuning.signals_concurrency, handler, token)
+                .await
+        });
+
+        let (this, token) = (self.clone(), tasks.shutdown_token());
+        tasks.spawn_fallible("orchestrator-effects", async move {
+            tokio::select! {
+                () = token.cancelled() => return Ok(()),
+                () = lines_stand.notified() => {}
+            }
+            let handler = Arc::new(this.worker());
+            this.follow(
+                worker::CONSUMER,
+                Category::Envelopes,
+                this.tuning.effects_concurrency,
+                handler,
+                token,
+            )
+            .await
+        });
+    }
+
+    async fn timers(&self, ready: Arc<Notify>, shutdown: CancellationToken) -> Result<(), RunError> {
+        let head = self.store.log().head(Category::Envelopes).await?;
+        while let Err(error) = self.directory.wait_for(head, Duration::from_secs(60)).await {
+            tracing::info!(%error, "the view of envelopes is being rebuilt");
+        }
+        let from = self.directory.position();
+        let open = self.directory.open_envelopes()?;
+        let timers = timers::Timers {
+            store: self.store.clone(),
+            providers: self.providers.clone(),
+            holds: self.holds.clone(),
+            tuning: self.tuning.clone(),
+        };
+        Ok(timers.run(open, from, ready, shutdown).await?)
+    }
+
+    fn signals(&self) -> signals::Signals {
+        signals::Signals {
+            store: self.store.clone(),
+            directory: self.directory.clone(),
+            providers: self.providers.clone(),
+            adopter: adopt::Adopter { store: self.store.clone(), configuration: self.configuration.clone() },
+            tuning: self.tuning.clone(),
+            early: Mutex::new(HashSet::new()),
+        }
+    }
+
+    fn worker(&self) -> worker::Worker {
+        worker::Worker {
+            store: self.store.clone(),
+            providers: self.providers.clone(),
+            holds: self.holds.clone(),
+            tuning: self.tuning.clone(),
+        }
+    }
+
+    async fn follow(
+        &self,
+        name: &str,
+        category: Category,
+        concurrency: usize,
+        handler: Arc<dyn Handler>,
+        shutdown: CancellationToken,
+    ) -> Result<(), ReadError> {
+        let consumer = Consumer {
+            name: name.to_owned(),
+            category,
+            concurrency,
+            start: Start::Beginning,
+            window_max: WINDOW_MAX,
+        };
+        self.store.log().follow(consumer, handler, shutdown).await
+    }
+}

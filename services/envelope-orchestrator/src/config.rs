@@ -1,0 +1,105 @@
+//! Every number of the orchestrator, with its unit. The process fills it once and passes it down.
+
+use std::time::Duration;
+
+use domain::retry::Backoff;
+
+/// How the orchestrator waits, retries and bounds its work.
+#[derive(Clone, Debug)]
+pub struct Tuning {
+    /// How many times faster than life the provider is: 1 in production, more against a sped-up simulator.
+    /// Shortens the pauses between polls, nothing else. At least 0.01.
+    pub time_factor: f64,
+    /// Pause between two probes of a connection whose credits are used up (402).
+    pub probe_pause: Duration,
+    /// Longest time an effect that waits its turn sleeps before it looks again; also how long a command on a
+    /// waiting envelope may take to be noticed.
+    pub turn_pause: Duration,
+    /// How long a signal for an envelope nobody knows waits for the create call to return.
+    pub early_arrival_window: Duration,
+    /// Pause before such a signal is looked at again.
+    pub early_arrival_pause: Duration,
+    /// How long a lookup waits for the projection to reach the end of the log.
+    pub lookup_wait: Duration,
+    /// Pauses between attempts of calls that change something at the provider.
+    pub write_backoff: Backoff,
+    /// No write is attempted longer than this after it was asked for: Atlas forgets its keys then.
+    pub write_budget: Duration,
+    /// Pauses between attempts of reads.
+    pub read_backoff: Backoff,
+    /// Pauses between attempts to fetch the signed document.
+    pub artifact_backoff: Backoff,
+    /// The signed document is given up this long after completion.
+    pub artifact_budget: Duration,
+    /// Effects that run at once.
+    pub effects_concurrency: usize,
+    /// Signals that are applied at once.
+    pub signals_concurrency: usize,
+    /// Polls and timers that run at once.
+    pub timers_concurrency: usize,
+    /// How often the timer loop looks at the clock.
+    pub timer_tick: Duration,
+    /// Pause between two heartbeats of a watch.
+    pub heartbeat: Duration,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        let minute = Duration::from_secs(60);
+        Self {
+            time_factor: 1.0,
+            probe_pause: 15 * minute,
+            turn_pause: Duration::from_secs(5),
+            early_arrival_window: 15 * minute,
+            early_arrival_pause: Duration::from_secs(1),
+            lookup_wait: Duration::from_secs(2),
+            write_backoff: Backoff {
+                pause_min: Duration::from_secs(1),
+                pause_max: 5 * minute,
+                attempts_max: u32::MAX,
+            },
+            write_budget: 24 * 60 * minute,
+            read_backoff: Backoff {
+                pause_min: Duration::from_secs(1),
+                pause_max: minute,
+                attempts_max: u32::MAX,
+            },
+            artifact_backoff: Backoff {
+                pause_min: Duration::from_secs(2),
+                pause_max: 5 * minute,
+                attempts_max: u32::MAX,
+            },
+            artifact_budget: 7 * 24 * 60 * minute,
+            effects_concurrency: 64,
+            signals_concurrency: 64,
+            timers_concurrency: 32,
+            timer_tick: Duration::from_millis(50),
+            heartbeat: Duration::from_secs(15),
+        }
+    }
+}
+
+impl Tuning {
+    /// A pause of the provider's life in our time: divided by [`Tuning::time_factor`], at least 100 ms.
+    pub fn scaled(&self, pause: Duration) -> Duration {
+        pause.div_f64(self.time_factor.max(0.01)).max(Duration::from_millis(100))
+    }
+
+    /// How much of the provider's life passed in `elapsed` of ours.
+    pub fn lived(&self, elapsed: Duration) -> Duration {
+        elapsed.mul_f64(self.time_factor.max(0.01))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sped_up_provider_is_polled_more_often_but_never_in_a_busy_loop() {
+        let tuning = Tuning { time_factor: 60.0, ..Tuning::default() };
+        assert_eq!(tuning.scaled(Duration::from_secs(600)), Duration::from_secs(10));
+        assert_eq!(tuning.scaled(Duration::from_secs(1)), Duration::from_millis(100));
+        assert_eq!(tuning.lived(Duration::from_secs(10)), Duration::from_secs(600));
+    }
+}

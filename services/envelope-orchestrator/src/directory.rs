@@ -1,0 +1,164 @@
+//! Where to look: the way to an envelope by what is known of it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::projection_stub::{Projection, ProjectionError};
+use domain::ids::{ConnectionId, EnvelopeId, ProviderEnvelopeId};
+use event_log::{Category, Position};
+use runtime::config::SharedConfiguration;
+use tokio_util::sync::CancellationToken;
+
+use crate::store::{ExecuteError, Store, Subject};
+use crate::view::{
+    ENVELOPES, Envelopes, NAMELESS, NEWEST, OPEN, PROVIDER_IDS, Row, nameless_prefix, provider_key,
+};
+
+/// Open envelopes that are looked up at once at start.
+const OPEN_PAGE: usize = 1000;
+
+/// Why nothing can be looked up now.
+#[derive(Debug, thiserror::Error)]
+pub enum DirectoryError {
+    /// The projection does not answer, or has not come far enough in time.
+    #[error("the view of envelopes: {0}")]
+    Projection(#[from] ProjectionError),
+    /// A row is not what this version writes.
+    #[error("CS-ORCH-004: a row of the view of envelopes is not readable")]
+    Row,
+    /// The log does not answer.
+    #[error(transparent)]
+    Log(#[from] ExecuteError),
+}
+
+/// A cheap handle to the view of the envelopes.
+#[derive(Clone)]
+pub struct Directory {
+    projection: Arc<Projection<Envelopes>>,
+    store: Store,
+    configuration: SharedConfiguration,
+}
+
+impl Directory {
+    /// Opens the view in `dir`; it is rebuilt from the log when it is missing or unreadable.
+    ///
+    /// # Errors
+    /// When the directory cannot be used at all.
+    pub async fn open(
+        dir: &Path,
+        store: Store,
+        configuration: SharedConfiguration,
+    ) -> Result<Directory, ProjectionError> {
+        let projection = Projection::open(dir, store.log().clone(), Category::Envelopes, Envelopes).await?;
+        Ok(Directory { projection: Arc::new(projection), store, configuration })
+    }
+
+    /// Keeps the view up to date until `shutdown`.
+    ///
+    /// # Errors
+    /// When the log holds a record that cannot be read.
+    pub async fn run(&self, shutdown: CancellationToken) -> Result<(), ProjectionError> {
+        self.projection.run(shutdown).await
+    }
+
+    /// How far the view has come.
+    pub fn position(&self) -> Position {
+        self.projection.position()
+    }
+
+    /// Returns once the view has reached `position`.
+    ///
+    /// # Errors
+    /// When it has not within `deadline`.
+    pub async fn wait_for(&self, position: Position, deadline: Duration) -> Result<(), DirectoryError> {
+        Ok(self.projection.wait_for(position, deadline).await?)
+    }
+
+    /// The envelope of this id. One that the view does not know yet is looked for in the log.
+    ///
+    /// # Errors
+    /// When the log does not answer.
+    pub async fn subject(&self, id: &EnvelopeId) -> Result<Option<Subject>, DirectoryError> {
+        if let Some(subject) = self.known(id)? {
+            return Ok(Some(subject));
+        }
+        let current = self.configuration.current();
+        for tenant in current.configuration().tenants.keys() {
+            let subject = Subject { tenant: tenant.clone(), id: *id };
+            if !self.store.load_sealed(&subject).await?.history.is_empty() {
+                return Ok(Some(subject));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The envelope that a provider's id means, as far as the view has come.
+    ///
+    /// # Errors
+    /// When the view cannot be read.
+    pub fn by_provider_id(
+        &self,
+        connection: &ConnectionId,
+        id: &ProviderEnvelopeId,
+    ) -> Result<Option<Subject>, DirectoryError> {
+        match self.projection.get(PROVIDER_IDS, &provider_key(connection, id))? {
+            Some(bytes) => self.known(&envelope_id(&bytes)?),
+            None => Ok(None),
+        }
+    }
+
+    /// Whether an open envelope of the connection has no provider id yet.
+    ///
+    /// # Errors
+    /// When the view cannot be read.
+    pub fn has_nameless(&self, connection: &ConnectionId) -> Result<bool, DirectoryError> {
+        Ok(!self.projection.scan(NAMELESS, &nameless_prefix(connection), 1, None)?.is_empty())
+    }
+
+    /// The envelopes requested before the one of `after`, newest first, each with its place in the list.
+    ///
+    /// # Errors
+    /// When the view cannot be read.
+    pub fn newest(
+        &self,
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<(Vec<u8>, Subject)>, DirectoryError> {
+        let mut found = Vec::new();
+        for (key, _) in self.projection.scan(NEWEST, &[], limit, after)? {
+            let id = envelope_id(key.get(8..).unwrap_or_default())?;
+            found.push((key, self.known(&id)?.ok_or(DirectoryError::Row)?));
+        }
+        Ok(found)
+    }
+
+    /// Every open envelope.
+    ///
+    /// # Errors
+    /// When the view cannot be read.
+    pub fn open_envelopes(&self) -> Result<Vec<Subject>, DirectoryError> {
+        let (mut found, mut after) = (Vec::new(), None::<Vec<u8>>);
+        loop {
+            let page = self.projection.scan(OPEN, &[], OPEN_PAGE, after.as_deref())?;
+            let last = page.len() < OPEN_PAGE;
+            for (key, _) in page {
+                found.push(self.known(&envelope_id(&key)?)?.ok_or(DirectoryError::Row)?);
+                after = Some(key);
+            }
+            if last {
+                return Ok(found);
+            }
+        }
+    }
+
+    fn known(&self, id: &EnvelopeId) -> Result<Option<Subject>, DirectoryError> {
+        let Some(bytes) = self.projection.get(ENVELOPES, id.as_bytes())? else { return Ok(None) };
+        let row: Row = serde_json::from_slice(&bytes).map_err(|_| DirectoryError::Row)?;
+        row.subject(*id).map(Some).ok_or(DirectoryError::Row)
+    }
+}
+
+fn envelope_id(bytes: &[u8]) -> Result<EnvelopeId, DirectoryError> {
+    bytes.try_into().map(EnvelopeId::from_bytes).map_err(|_| DirectoryError::Row)
+}

@@ -1,0 +1,158 @@
+//! The orchestrator's face: wire in, command out. Every mutation may be repeated with its request id.
+
+mod create;
+mod read;
+mod refuse;
+mod watch;
+
+use std::sync::Arc;
+
+use contracts::envelope as codec;
+use contracts::wire::envelope as wire;
+use domain::envelope::{Command, VoidReason};
+use domain::ids::{CommandId, EnvelopeId, OperationKey};
+use futures::stream::BoxStream;
+use runtime::config::SharedConfiguration;
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status};
+
+use crate::Providers;
+use crate::config::Tuning;
+use crate::directory::Directory;
+use crate::store::{Cause, Executed, Store, Subject};
+use refuse::{bad_request, not_found, refused, violation};
+
+/// The service.
+#[derive(Clone)]
+pub struct Grpc {
+    pub(crate) store: Store,
+    pub(crate) directory: Directory,
+    pub(crate) providers: Providers,
+    pub(crate) configuration: SharedConfiguration,
+    pub(crate) tuning: Arc<Tuning>,
+    pub(crate) shutdown: CancellationToken,
+}
+
+#[tonic::async_trait]
+impl wire::envelope_service_server::EnvelopeService for Grpc {
+    type WatchEnvelopesStream = BoxStream<'static, Result<wire::WatchEnvelopesResponse, Status>>;
+    type DownloadArtifactStream = BoxStream<'static, Result<wire::DownloadArtifactResponse, Status>>;
+
+    async fn create_envelope(
+        &self,
+        request: Request<wire::CreateEnvelopeRequest>,
+    ) -> Result<Response<wire::CreateEnvelopeResponse>, Status> {
+        let (subject, done) = self.create(request.into_inner()).await?;
+        let (envelope, position) = answer(&subject, &done);
+        Ok(Response::new(wire::CreateEnvelopeResponse { envelope: Some(envelope), position }))
+    }
+
+    async fn get_envelope(
+        &self,
+        request: Request<wire::GetEnvelopeRequest>,
+    ) -> Result<Response<wire::GetEnvelopeResponse>, Status> {
+        self.get(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn list_envelopes(
+        &self,
+        request: Request<wire::ListEnvelopesRequest>,
+    ) -> Result<Response<wire::ListEnvelopesResponse>, Status> {
+        self.list(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn watch_envelopes(
+        &self,
+        request: Request<wire::WatchEnvelopesRequest>,
+    ) -> Result<Response<Self::WatchEnvelopesStream>, Status> {
+        self.watch(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn send_envelope(
+        &self,
+        request: Request<wire::SendEnvelopeRequest>,
+    ) -> Result<Response<wire::SendEnvelopeResponse>, Status> {
+        let request = request.into_inner();
+        let command = Command::RequestSend { at: self.store.clock().now() };
+        let (envelope, position) =
+            self.command("send", &request.request_id, &request.envelope_id, command).await?;
+        Ok(Response::new(wire::SendEnvelopeResponse { envelope: Some(envelope), position }))
+    }
+
+    async fn void_envelope(
+        &self,
+        request: Request<wire::VoidEnvelopeRequest>,
+    ) -> Result<Response<wire::VoidEnvelopeResponse>, Status> {
+        let request = request.into_inner();
+        let command = Command::RequestVoid { reason: VoidReason::Requested, at: self.store.clock().now() };
+        let (envelope, position) =
+            self.command("void", &request.request_id, &request.envelope_id, command).await?;
+        Ok(Response::new(wire::VoidEnvelopeResponse { envelope: Some(envelope), position }))
+    }
+
+    async fn remind_envelope(
+        &self,
+        request: Request<wire::RemindEnvelopeRequest>,
+    ) -> Result<Response<wire::RemindEnvelopeResponse>, Status> {
+        let request = request.into_inner();
+        let command = Command::RequestReminder { at: self.store.clock().now() };
+        let (envelope, position) =
+            self.command("remind", &request.request_id, &request.envelope_id, command).await?;
+        Ok(Response::new(wire::RemindEnvelopeResponse { envelope: Some(envelope), position }))
+    }
+
+    async fn get_evidence(
+        &self,
+        request: Request<wire::GetEvidenceRequest>,
+    ) -> Result<Response<wire::GetEvidenceResponse>, Status> {
+        self.evidence(&request.into_inner().envelope_id).await.map(Response::new)
+    }
+
+    async fn download_artifact(
+        &self,
+        request: Request<wire::DownloadArtifactRequest>,
+    ) -> Result<Response<Self::DownloadArtifactStream>, Status> {
+        self.download(&request.into_inner().envelope_id).await.map(Response::new)
+    }
+}
+
+impl Grpc {
+    /// Gives an operator's command; the same request id is the same command.
+    async fn command(
+        &self,
+        verb: &'static str,
+        request_id: &str,
+        envelope_id: &str,
+        command: Command,
+    ) -> Result<(wire::Envelope, u64), Status> {
+        let mut violations = Vec::new();
+        if let Err(error) = request_id.parse::<OperationKey>() {
+            violations.push(violation("request_id", error.to_string()));
+        }
+        let id = parse_id(envelope_id).map_err(|found| violations.push(found)).ok();
+        let Some(id) = id.filter(|_| violations.is_empty()) else { return Err(bad_request(violations)) };
+        let subject = self.subject(&id).await?;
+        let bytes = runtime::random::derive_id("countersign wish", &[verb, &id.to_string(), request_id]);
+        let cause = Cause {
+            command_id: CommandId::from_bytes(bytes),
+            correlation_id: request_id.to_owned(),
+            event: None,
+        };
+        let done =
+            self.store.execute(&subject, command, &cause).await.map_err(|error| refused(&subject, error))?;
+        Ok(answer(&subject, &done))
+    }
+
+    async fn subject(&self, id: &EnvelopeId) -> Result<Subject, Status> {
+        let found = self.directory.subject(id).await.map_err(refuse::unavailable)?;
+        found.ok_or_else(|| not_found(id))
+    }
+}
+
+fn answer(subject: &Subject, done: &Executed) -> (wire::Envelope, u64) {
+    (codec::resource(&subject.id, &subject.tenant, done.position.0, &done.envelope), done.position.0)
+}
+
+fn parse_id(text: &str) -> Result<EnvelopeId, codec::FieldViolation> {
+    text.parse().map_err(|error: domain::ids::IdError| violation("envelope_id", error.to_string()))
+}

@@ -1,0 +1,109 @@
+//! Asking the provider how things stand, and believing the answer.
+
+use std::time::Duration;
+
+use domain::envelope::{Command, Observation, Source};
+use domain::intake::Claim;
+use providers::{Class, ProviderError, Snapshot};
+
+use super::halt::{Halt, Step};
+use super::{Job, Worker};
+
+/// Tries after which an envelope that the provider does not find is taken for deleted: it may be too young.
+const NOT_FOUND_TRIES: u32 = 4;
+
+impl Worker {
+    /// A GET was asked for: its answer is the provider's present truth.
+    pub(super) async fn confirm(&self, job: &mut Job) -> Step {
+        let id = job.provider_id()?;
+        match job.provider.snapshot(&id).await {
+            Ok(snapshot) => self.see(job, "confirm", snapshot).await,
+            Err(error) => self.unseen(job, &error).await,
+        }
+    }
+
+    /// Reports a snapshot.
+    pub(super) async fn see(&self, job: &mut Job, what: &str, snapshot: Snapshot) -> Step {
+        let reopens = job.provider.capabilities().reopens;
+        let observation = observation(snapshot);
+        self.tell(job, what, Command::Observe { observation, source: Source::Poll, reopens, at: self.now() })
+            .await
+    }
+
+    /// The provider did not answer a GET, or does not know the envelope.
+    pub(super) async fn unseen(&self, job: &mut Job, error: &ProviderError) -> Step {
+        if error.class != Class::NotFound {
+            return Err(self.after_read(job, error));
+        }
+        if job.attempt < NOT_FOUND_TRIES {
+            return Err(Halt::retry(
+                self.tuning.scaled(Duration::from_secs(2)),
+                "the provider does not find it yet",
+            ));
+        }
+        self.report(job, "gone", Claim::Deleted, Source::Poll).await
+    }
+
+    /// Reports a claim without details: what the answer of a call says by itself.
+    pub(super) async fn report(&self, job: &mut Job, what: &str, claim: Claim, source: Source) -> Step {
+        let observation = Observation {
+            provider_id: job.provider_id()?,
+            claim,
+            detection: None,
+            fields_version: None,
+            revision: None,
+            parties: Vec::new(),
+            total: None,
+            review_link: None,
+            conclusive: true,
+        };
+        let reopens = job.provider.capabilities().reopens;
+        self.tell(job, what, Command::Observe { observation, source, reopens, at: self.now() }).await
+    }
+}
+
+/// What a snapshot says, in the domain's words.
+pub(crate) fn observation(snapshot: Snapshot) -> Observation {
+    let claim = match (snapshot.claim, snapshot.reason) {
+        (Claim::Declined { reason: None }, reason) => Claim::Declined { reason },
+        (claim, _) => claim,
+    };
+    Observation {
+        provider_id: snapshot.provider_id,
+        claim,
+        detection: snapshot.detection,
+        fields_version: snapshot.fields_version,
+        revision: snapshot.revision,
+        parties: snapshot.parties,
+        total: Some(snapshot.total).filter(|total| *total > 0),
+        review_link: snapshot.review_link,
+        conclusive: true,
+    }
+}
+
+/// Whether the claim says that signers have, or had, the envelope.
+pub(super) fn is_out(claim: &Claim) -> bool {
+    match claim {
+        Claim::Sent
+        | Claim::Viewed
+        | Claim::PartySigned
+        | Claim::PaymentDue
+        | Claim::Paid
+        | Claim::Completed
+        | Claim::Declined { .. }
+        | Claim::Expired
+        | Claim::ArtifactReady => true,
+        Claim::Processing
+        | Claim::Draft
+        | Claim::PreparationFailed { .. }
+        | Claim::Scheduled
+        | Claim::ApprovalRequested
+        | Claim::ApprovalGranted
+        | Claim::ApprovalRefused
+        | Claim::ChangesSuggested
+        | Claim::Voided
+        | Claim::Deleted
+        | Claim::DataExtracted
+        | Claim::Hint => false,
+    }
+}

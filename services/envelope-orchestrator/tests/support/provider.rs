@@ -1,0 +1,300 @@
+//! A scripted provider: remembers envelopes and keys like the real ones, fails as told, journals every call.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use domain::envelope::Detection;
+use domain::ids::{EnvelopeId, ProviderEnvelopeId};
+use domain::intake::{Claim, PartyNews, Standing};
+use domain::parties::Parties;
+use domain::personal::Personal;
+use domain::retry::Retry;
+use parking_lot::Mutex;
+use providers::{
+    Capabilities, Class, CreateOrder, Created, ENVELOPE_ID_KEY, Provider, ProviderError, Snapshot,
+};
+use tokio::sync::watch;
+
+/// How the next call of a kind ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Refused with this class; nothing happened.
+    Refuse(Class),
+    /// It happened, but the answer is lost.
+    LoseAnswer,
+    /// It happened, but the answer comes only once the gate is opened.
+    Gate,
+}
+
+/// One envelope at the provider.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    pub claim: Claim,
+    pub detection: Detection,
+    pub fields_version: u64,
+    pub signed: u32,
+    pub total: u32,
+    pub correlation: BTreeMap<String, String>,
+}
+
+#[derive(Default)]
+struct State {
+    drafts: BTreeMap<String, Draft>,
+    keys: HashMap<String, String>,
+    faults: HashMap<&'static str, VecDeque<Fault>>,
+    journal: Vec<String>,
+    credits: Option<u32>,
+    detection: Option<Detection>,
+    forgets_keys: bool,
+}
+
+/// A cheap handle to the scripted provider.
+#[derive(Clone)]
+pub struct Scripted {
+    state: Arc<Mutex<State>>,
+    changes: watch::Sender<usize>,
+    gate: watch::Sender<bool>,
+    keys: bool,
+}
+
+impl Scripted {
+    pub fn new(keys: bool) -> Self {
+        Self { state: Arc::default(), changes: watch::Sender::new(0), gate: watch::Sender::new(false), keys }
+    }
+
+    /// Lets the next calls of `call` end like this.
+    pub fn fail(&self, call: &'static str, faults: impl IntoIterator<Item = Fault>) {
+        self.state.lock().faults.entry(call).or_default().extend(faults);
+    }
+
+    /// How many sends are left; `None` for no end.
+    pub fn credits(&self, credits: Option<u32>) {
+        self.state.lock().credits = credits;
+    }
+
+    /// What detection of new drafts ends with at once.
+    pub fn detects(&self, detection: Detection) {
+        self.state.lock().detection = Some(detection);
+    }
+
+    pub fn open_gate(&self) {
+        self.gate.send_replace(true);
+    }
+
+    /// Every call so far: its name and key.
+    pub fn journal(&self) -> Vec<String> {
+        self.state.lock().journal.clone()
+    }
+
+    /// How many calls begin like this.
+    pub fn calls(&self, beginning: &str) -> usize {
+        self.state.lock().journal.iter().filter(|line| line.starts_with(beginning)).count()
+    }
+
+    /// The envelopes at the provider.
+    pub fn drafts(&self) -> BTreeMap<String, Draft> {
+        self.state.lock().drafts.clone()
+    }
+
+    /// What people do at the provider.
+    pub fn change(&self, id: &str, change: impl FnOnce(&mut Draft)) {
+        change(self.state.lock().drafts.get_mut(id).expect("the test names a known draft"));
+    }
+
+    /// A document that sales made at the provider.
+    pub fn add(&self, id: &str, draft: Draft) {
+        self.state.lock().drafts.insert(id.to_owned(), draft);
+    }
+
+    /// Waits until the journal fits.
+    pub async fn until(&self, fits: impl Fn(&Scripted) -> bool) {
+        let mut changes = self.changes.subscribe();
+        let waited = tokio::time::timeout(Duration::from_secs(20), async {
+            while !fits(self) {
+                changes.changed().await.expect("the provider lives as long as the test");
+            }
+        });
+        assert!(waited.await.is_ok(), "the provider saw only {:#?}", self.journal());
+    }
+
+    fn enter(&self, call: &'static str, line: String) -> Option<Fault> {
+        let mut state = self.state.lock();
+        state.journal.push(line);
+        let fault = state.faults.get_mut(call).and_then(VecDeque::pop_front);
+        drop(state);
+        self.changes.send_modify(|calls| *calls += 1);
+        fault
+    }
+
+    async fn leave(&self, fault: Option<Fault>) -> Result<(), ProviderError> {
+        match fault {
+            Some(Fault::LoseAnswer) => Err(error(Class::OutcomeUnknown)),
+            Some(Fault::Gate) => {
+                let opened = self.gate.subscribe().wait_for(|open| *open).await.is_ok();
+                assert!(opened, "the gate is opened before the test ends");
+                Ok(())
+            }
+            Some(Fault::Refuse(_)) | None => Ok(()),
+        }
+    }
+
+    fn known(&self, id: &ProviderEnvelopeId) -> Result<Draft, ProviderError> {
+        self.state.lock().drafts.get(id.as_str()).cloned().ok_or_else(|| error(Class::NotFound))
+    }
+}
+
+pub fn error(class: Class) -> ProviderError {
+    let never = [Class::InvalidRequest, Class::Forbidden, Class::TooLarge, Class::Unauthorized];
+    let retry = if never.contains(&class) { Retry::Never } else { Retry::WithBackoff };
+    ProviderError { class, retry, http: None, code: "scripted".to_owned() }
+}
+
+pub fn draft(claim: Claim, total: u32) -> Draft {
+    let correlation = BTreeMap::new();
+    Draft { claim, detection: Detection::Ready, fields_version: 1, signed: 0, total, correlation }
+}
+
+#[async_trait]
+impl Provider for Scripted {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            idempotency_keys: self.keys,
+            key_window: if self.keys { Duration::from_secs(86_400) } else { Duration::ZERO },
+            reopens: false,
+            strictly_sequential: true,
+            auto_send: true,
+            detects_fields: true,
+            review_link: true,
+            templates: true,
+            document_urls: true,
+            uploads: true,
+            docx_uploads: true,
+            upload_bytes_max: 25 * 1024 * 1024,
+        }
+    }
+
+    async fn create(&self, order: &CreateOrder, key: &str) -> Result<Created, ProviderError> {
+        let fault = self.enter("create", format!("create {key}"));
+        if let Some(Fault::Refuse(class)) = fault {
+            return Err(error(class));
+        }
+        let id = {
+            let mut state = self.state.lock();
+            let remembered = state.keys.get(key).filter(|_| self.keys && !state.forgets_keys).cloned();
+            match remembered {
+                Some(id) => id,
+                None => {
+                    let id = format!("p-{}", state.drafts.len() + 1);
+                    let mut made = draft(
+                        if order.auto_send { Claim::Sent } else { Claim::Draft },
+                        order.parties.total(),
+                    );
+                    made.detection = state.detection.unwrap_or(Detection::Ready);
+                    made.correlation.clone_from(&order.correlation);
+                    state.drafts.insert(id.clone(), made);
+                    state.keys.insert(key.to_owned(), id.clone());
+                    id
+                }
+            }
+        };
+        self.leave(fault).await?;
+        Ok(Created {
+            provider_id: id.parse().expect("a short id"),
+            review_link: Some(Personal::new(format!("https://provider.test/review/{id}?rt=secret"))),
+            sent: order.auto_send,
+        })
+    }
+
+    async fn find(&self, envelope_id: &EnvelopeId, _: &str) -> Result<Option<Snapshot>, ProviderError> {
+        self.enter("find", format!("find {envelope_id}"));
+        let wanted = envelope_id.to_string();
+        let drafts = self.drafts();
+        let found = drafts.iter().find(|(_, draft)| draft.correlation.get(ENVELOPE_ID_KEY) == Some(&wanted));
+        Ok(found.map(|(id, draft)| snapshot(id, draft)))
+    }
+
+    async fn snapshot(&self, id: &ProviderEnvelopeId) -> Result<Snapshot, ProviderError> {
+        if let Some(Fault::Refuse(class)) = self.enter("snapshot", format!("snapshot {id}")) {
+            return Err(error(class));
+        }
+        Ok(snapshot(id.as_str(), &self.known(id)?))
+    }
+
+    async fn send(
+        &self,
+        id: &ProviderEnvelopeId,
+        _: &Parties,
+        fields_version: Option<u64>,
+        key: &str,
+    ) -> Result<(), ProviderError> {
+        let fault = self.enter("send", format!("send {id} {key}"));
+        if let Some(Fault::Refuse(class)) = fault {
+            return Err(error(class));
+        }
+        let known = self.known(id)?;
+        if !self.state.lock().keys.contains_key(key) {
+            let draft = known.claim == Claim::Draft;
+            if !draft || known.detection == Detection::Pending || fields_version != Some(known.fields_version)
+            {
+                return Err(error(Class::Conflict));
+            }
+            let mut state = self.state.lock();
+            match &mut state.credits {
+                Some(0) => return Err(error(Class::QuotaExhausted)),
+                Some(credits) => *credits -= 1,
+                None => {}
+            }
+            state.keys.insert(key.to_owned(), id.to_string());
+            state.drafts.get_mut(id.as_str()).expect("known above").claim = Claim::Sent;
+            state.journal.push(format!("sent {id}"));
+        }
+        self.changes.send_modify(|calls| *calls += 1);
+        self.leave(fault).await
+    }
+
+    async fn remind(&self, id: &ProviderEnvelopeId) -> Result<(), ProviderError> {
+        self.enter("remind", format!("remind {id}"));
+        Ok(())
+    }
+
+    async fn void(&self, id: &ProviderEnvelopeId, _: &str) -> Result<(), ProviderError> {
+        let fault = self.enter("void", format!("void {id}"));
+        if matches!(self.known(id)?.claim, Claim::Completed | Claim::Voided | Claim::Declined { .. }) {
+            return Err(error(Class::Conflict));
+        }
+        self.change(id.as_str(), |draft| draft.claim = Claim::Voided);
+        self.leave(fault).await
+    }
+
+    async fn download(&self, id: &ProviderEnvelopeId) -> Result<Bytes, ProviderError> {
+        if let Some(Fault::Refuse(class)) = self.enter("download", format!("download {id}")) {
+            return Err(error(class));
+        }
+        Ok(Bytes::from(format!("%PDF-1.7 signed {id}")))
+    }
+}
+
+fn snapshot(id: &str, draft: &Draft) -> Snapshot {
+    let standing = |order| match order {
+        order if order <= draft.signed => Standing::Signed,
+        order if order == draft.signed + 1 && draft.claim == Claim::Sent => Standing::Pending,
+        _ => Standing::Waiting,
+    };
+    Snapshot {
+        provider_id: id.parse().expect("a short id"),
+        claim: draft.claim.clone(),
+        detection: Some(draft.detection),
+        fields_version: Some(draft.fields_version),
+        signed: draft.signed,
+        total: draft.total,
+        parties: (1..=draft.total).map(|order| PartyNews { order, standing: standing(order) }).collect(),
+        revision: None,
+        review_link: None,
+        correlation: draft.correlation.clone(),
+        completed_at: None,
+        reason: None,
+    }
+}
