@@ -1,1 +1,118 @@
-//! Placeholder while the room is being furnished.
+//! Keeps CRM records equal to what became true, and turns what happens in the CRM into requests for envelopes.
+//!
+//! Two followers of the log do the work. *Triggers* reads verified CRM signals, finds the flows they start, reads
+//! the record and asks the orchestrator for an envelope under a key derived from the record, so that however
+//! often the same change is told there is one envelope. *Writes* reads what happens to envelopes, works out what
+//! the record should say now, and writes the difference in one update: link before stage, only if changed, never
+//! over what a person changed after us.
+//!
+//! Every write is a story in the log: planned before the call, applied or failed after it. The plan's hashes are
+//! the ledger that tells our own echo from a person's change. A crash between call and outcome plans the write
+//! again, which is harmless because it sets the same values. Nothing here is kept outside the log.
+
+mod adapters;
+mod config;
+mod context;
+mod desired;
+mod echo;
+mod grpc;
+mod history;
+mod names;
+mod orchestrator;
+mod request;
+mod story;
+mod trigger;
+mod write;
+
+use std::sync::Arc;
+
+use contracts::wire::crmsync::crm_sync_service_server::CrmSyncServiceServer;
+use event_log::{Category, Consumer, EventLog};
+use runtime::clock::Clock;
+use runtime::config::SharedConfiguration;
+use runtime::tasks::Tasks;
+use tonic::transport::Channel;
+
+pub use adapters::Adapters;
+pub use config::Settings;
+
+use crate::grpc::Service;
+use crate::history::Histories;
+use crate::orchestrator::Orchestrator;
+use crate::story::Stories;
+use crate::trigger::Triggers;
+use crate::write::Writes;
+
+/// Name of the follower that takes triggers.
+const TRIGGERS: &str = "crm-sync-triggers";
+/// Name of the follower that writes.
+const WRITES: &str = "crm-sync-writes";
+
+/// What crm-sync needs from the world.
+pub struct Dependencies {
+    /// Read for signals and envelopes, written for what became of the syncing.
+    pub log: EventLog,
+    /// Tells the time of writes.
+    pub clock: Clock,
+    /// Connections and flows.
+    pub configuration: SharedConfiguration,
+    /// The CRMs.
+    pub adapters: Adapters,
+    /// The orchestrator, connected lazily.
+    pub orchestrator: Channel,
+    /// Limits and pauses.
+    pub settings: Settings,
+}
+
+/// The service.
+pub struct CrmSync {
+    log: EventLog,
+    triggers: Arc<Triggers>,
+    writes: Arc<Writes>,
+}
+
+impl CrmSync {
+    /// Wires the parts; nothing runs yet.
+    pub fn new(dependencies: Dependencies) -> Self {
+        let Dependencies { log, clock, configuration, adapters, orchestrator, settings } = dependencies;
+        let stories = Stories::new(log.clone());
+        let histories = Histories::new(log.clone());
+        let orchestrator = Orchestrator::new(orchestrator, settings.orchestrator_deadline);
+        let writes = Writes {
+            clock: clock.clone(),
+            configuration: configuration.clone(),
+            adapters: adapters.clone(),
+            histories: histories.clone(),
+            stories: stories.clone(),
+            settings: settings.clone(),
+        };
+        let triggers = Triggers {
+            log: log.clone(),
+            clock,
+            configuration,
+            adapters,
+            histories,
+            stories,
+            orchestrator,
+            settings,
+        };
+        Self { log, triggers: Arc::new(triggers), writes: Arc::new(writes) }
+    }
+
+    /// The gRPC service, to be served by the one recipe.
+    pub fn routes(&self) -> CrmSyncServiceServer<Service> {
+        CrmSyncServiceServer::new(Service::new(self.log.clone(), self.writes.clone(), [TRIGGERS, WRITES]))
+    }
+
+    /// Follows the log until `tasks` stop.
+    pub fn run(&self, tasks: &Tasks) {
+        let (log, handler, shutdown) = (self.log.clone(), self.triggers.clone(), tasks.shutdown_token());
+        tasks.spawn_fallible("crm-sync triggers", async move {
+            log.follow(Consumer::new(TRIGGERS, Category::Intake), handler, shutdown).await
+        });
+        let (log, handler, shutdown) = (self.log.clone(), self.writes.clone(), tasks.shutdown_token());
+        tasks.spawn_fallible("crm-sync writes", async move {
+            log.follow(Consumer::new(WRITES, Category::Envelopes), handler, shutdown).await
+        });
+    }
+}

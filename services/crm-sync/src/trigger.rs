@@ -1,0 +1,319 @@
+//! From a change of a record to a request for an envelope.
+
+use async_trait::async_trait;
+use contracts::intake::{Accepted, IntakeEvent};
+use contracts::wire::envelope::{Envelope, Stage as WireStage};
+use crms::{Class, Crm, CrmError};
+use domain::ids::{EventId, TenantId};
+use domain::intake::{Actor, Meaning, RecordChange, RecordRef};
+use domain::retry::Retry;
+use domain::sync::{SyncEvent, Taken, Trigger, TriggerIgnored, is_echo};
+use event_log::{Category, Delivery, EventLog, Handler, Outcome, RecordedEvent};
+use runtime::clock::Clock;
+use runtime::config::{Flow, Loaded, SharedConfiguration, Write};
+use runtime::random::jitter;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use tracing::Instrument;
+
+use crate::adapters::Adapters;
+use crate::config::Settings;
+use crate::history::Histories;
+use crate::orchestrator::{AskError, Orchestrator};
+use crate::request::{RequestError, Source, wire_record};
+use crate::story::{Cause, Stories, Story};
+use crate::{context, desired, echo, names};
+
+/// Hexadecimal digits of a trigger key's hash that are kept.
+const KEY_DIGITS: usize = 40;
+
+/// Takes triggers.
+pub struct Triggers {
+    pub(crate) log: EventLog,
+    pub(crate) clock: Clock,
+    pub(crate) configuration: SharedConfiguration,
+    pub(crate) adapters: Adapters,
+    pub(crate) histories: Histories,
+    pub(crate) stories: Stories,
+    pub(crate) orchestrator: Orchestrator,
+    pub(crate) settings: Settings,
+}
+
+/// Why a trigger is not done with.
+enum Stop {
+    Later(String, Retry),
+    Never(String),
+}
+
+/// One change and one flow that it fits.
+struct Fit<'a> {
+    loaded: &'a Loaded,
+    flow: &'a Flow,
+    tenant: TenantId,
+    account: &'a str,
+    kind: &'a str,
+    record: RecordRef,
+    change: &'a RecordChange,
+    context: Value,
+    signal: &'a Accepted,
+    cause: Cause,
+}
+
+#[async_trait]
+impl Handler for Triggers {
+    async fn handle(&self, delivery: &Delivery) -> Outcome {
+        for event in &delivery.recorded.events {
+            let span = tracing::info_span!("take trigger", otel.kind = "consumer", event.id = %event.id);
+            delivery.recorded.trace.continue_in(&span, self.clock.now().since(delivery.recorded.recorded_at));
+            match self.event(event, delivery).instrument(span).await {
+                Ok(()) => {}
+                Err(Stop::Never(reason)) => return Outcome::GiveUp { reason },
+                Err(Stop::Later(reason, retry)) => {
+                    return match self.settings.backoff.pause(retry, delivery.attempt, jitter()) {
+                        Some(pause) => Outcome::Retry { pause, reason },
+                        None => Outcome::GiveUp { reason },
+                    };
+                }
+            }
+        }
+        Outcome::Done
+    }
+}
+
+impl Triggers {
+    async fn event(&self, event: &RecordedEvent, delivery: &Delivery) -> Result<(), Stop> {
+        let IntakeEvent::Accepted(signal) =
+            self.histories.signal(event).await.map_err(|error| match error {
+                crate::history::HistoryError::Read(error) => later(error),
+                crate::history::HistoryError::Decode(error) => Stop::Never(error.to_string()),
+            })?
+        else {
+            return Ok(());
+        };
+        let Meaning::Record(change) = &signal.meaning else { return Ok(()) };
+        let loaded = self.configuration.current();
+        let Some(connection) = loaded.connection(&signal.connection) else { return Ok(()) };
+        let context = context::of_change(&signal.event, change);
+        for flow in loaded.flows() {
+            if flow.when.connection != signal.connection || flow.when.event != signal.event {
+                continue;
+            }
+            let fit = Fit {
+                loaded: &loaded,
+                flow,
+                tenant: connection.tenant.clone(),
+                account: &change.account,
+                kind: &connection.kind,
+                record: RecordRef {
+                    connection: signal.connection.clone(),
+                    object_type: change.object_type.clone(),
+                    object_id: change.object_id.clone(),
+                },
+                change,
+                context: context.clone(),
+                signal: &signal,
+                cause: Cause {
+                    event: event.id,
+                    correlation_id: delivery.recorded.correlation_id.clone(),
+                    trace: event_log::TraceContext::current(),
+                },
+            };
+            if fit.holds()? {
+                self.take(&fit, &event.id).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a change that fits a flow. Repeating it meets its own story, or the same envelope.
+    async fn take(&self, fit: &Fit<'_>, change: &EventId) -> Result<(), Stop> {
+        let mut story =
+            self.stories.of_trigger(&fit.tenant, change, fit.flow.name.as_str()).await.map_err(later)?;
+        if !story.events.is_empty() {
+            return Ok(());
+        }
+        if !matches!(fit.change.actor, Actor::Human | Actor::Workflow | Actor::Unknown) {
+            let reason = if fit.change.actor == Actor::Integration {
+                TriggerIgnored::Echo
+            } else {
+                TriggerIgnored::Actor
+            };
+            return self.ignore(fit, &mut story, reason).await;
+        }
+        let head = self.log.head(Category::Envelopes).await.map_err(later)?;
+        let asked =
+            self.orchestrator.of_record(&wire_record(&fit.record), fit.flow.name.as_str(), head.0).await;
+        let envelopes = asked.map_err(ask)?;
+        if self.is_our_echo(fit, &envelopes).await? {
+            return self.ignore(fit, &mut story, TriggerIgnored::Echo).await;
+        }
+        // Only those that were there before the change came: the one this very change made does not count.
+        let earlier = envelopes.iter().filter(|envelope| envelope.requested_at_ms < fit.signal.received_at.0);
+        let stages: Vec<WireStage> = earlier.map(Envelope::stage).collect();
+        if stages.iter().any(|stage| holds_the_record(*stage)) {
+            return self.ignore(fit, &mut story, TriggerIgnored::AlreadyTaken).await;
+        }
+        let ended = stages.iter().filter(|stage| ended_without_contract(**stage)).count();
+        let generation = u32::try_from(ended).unwrap_or(u32::MAX - 1).saturating_add(1);
+
+        let crm =
+            self.adapters.get(&fit.record.connection).ok_or_else(|| Stop::Never("no such CRM".to_owned()))?;
+        let refusals = fit.flow.write.iter().flat_map(|write| write.on_failed.values()).map(String::as_str);
+        let properties = names::record_properties(fit.flow, refusals);
+        let read = match crm.read(&fit.record, &properties).await {
+            Ok(read) => read,
+            Err(error) if error.class == Class::Orphan => {
+                return self.ignore(fit, &mut story, TriggerIgnored::RecordGone).await;
+            }
+            Err(error) => return Err(crm_stop(&error)),
+        };
+        let context = context::with_record(fit.context.clone(), &read);
+        self.ask(fit, &mut story, &context, generation, crm.as_ref()).await
+    }
+
+    async fn ask(
+        &self,
+        fit: &Fit<'_>,
+        story: &mut Story,
+        context: &Value,
+        generation: u32,
+        crm: &dyn Crm,
+    ) -> Result<(), Stop> {
+        let key = fit.key(generation);
+        let source = Source {
+            loaded: fit.loaded,
+            flow: fit.flow,
+            record: &fit.record,
+            context,
+            allow_private_addresses: self.adapters.allow_private_addresses(),
+        };
+        let request = match source.request(&key).await {
+            Ok(request) => request,
+            Err(RequestError::Unreachable(_)) => {
+                return Err(Stop::Later("the document cannot be fetched".to_owned(), Retry::WithBackoff));
+            }
+            Err(error @ (RequestError::Expression(_) | RequestError::Document(_))) => {
+                return self.refuse(fit, story, crm, &error.to_string()).await;
+            }
+        };
+        let envelope = match self.orchestrator.create(request).await {
+            Ok(envelope) => envelope,
+            Err(AskError::Refused(reason)) => return self.refuse(fit, story, crm, &reason).await,
+            Err(error @ AskError::Later(_)) => return Err(ask(error)),
+        };
+        let id = envelope
+            .envelope_id
+            .parse()
+            .map_err(|_| Stop::Never("the orchestrator answered without an id".to_owned()))?;
+        let operation_key = key.parse().map_err(|error| Stop::Never(format!("trigger key: {error}")))?;
+        let now = self.clock.now();
+        let fact = SyncEvent::TriggerTaken {
+            record: fit.record.clone(),
+            flow: fit.flow.name.clone(),
+            taken: Taken { envelope: id, operation_key, generation },
+            at: now,
+        };
+        self.stories.tell(story, fact, now, &fit.cause).await.map_err(later)?;
+        metrics::counter!("sync_triggers_total", "connection" => fit.record.connection.to_string(), "outcome" => "taken")
+            .increment(1);
+        tracing::info!(envelope.id = %id, flow = %fit.flow.name, "trigger taken");
+        Ok(())
+    }
+
+    /// The record lacks what the flow needs: said on the record, and kept as ignored.
+    async fn refuse(
+        &self,
+        fit: &Fit<'_>,
+        story: &mut Story,
+        crm: &dyn Crm,
+        reason: &str,
+    ) -> Result<(), Stop> {
+        tracing::warn!(flow = %fit.flow.name, reason, "the record cannot become an envelope");
+        let context = context::of_refusal(reason);
+        for write in fit.flow.write.iter().filter(|write| write.record == Write::TRIGGER) {
+            let fields = desired::evaluate(fit.loaded, &write.on_failed, &context)
+                .map_err(|error| Stop::Never(error.to_string()))?;
+            if !fields.is_empty() {
+                crm.write(&fit.record, &fields).await.map_err(|error| crm_stop(&error))?;
+            }
+        }
+        self.ignore(fit, story, TriggerIgnored::InputMissing).await
+    }
+
+    async fn ignore(&self, fit: &Fit<'_>, story: &mut Story, reason: TriggerIgnored) -> Result<(), Stop> {
+        let (record, flow, at) = (fit.record.clone(), fit.flow.name.clone(), self.clock.now());
+        let fact = SyncEvent::TriggerIgnored { record, flow, reason, at };
+        self.stories.tell(story, fact, at, &fit.cause).await.map_err(later)?;
+        let connection = fit.record.connection.to_string();
+        metrics::counter!("sync_triggers_total", "connection" => connection, "outcome" => reason.code())
+            .increment(1);
+        tracing::info!(flow = %fit.flow.name, reason = reason.code(), "trigger ignored");
+        Ok(())
+    }
+
+    /// Whether one of our own writes made the change: by value and time, not by what the CRM says of its source.
+    async fn is_our_echo(&self, fit: &Fit<'_>, envelopes: &[Envelope]) -> Result<bool, Stop> {
+        let Some(value) = fit.change.value.reveal() else { return Ok(false) };
+        let hash = echo::hash_of(value);
+        for envelope in envelopes {
+            let Ok(id) = envelope.envelope_id.parse() else { continue };
+            let story = self.stories.of_writes(&fit.tenant, &id, &fit.record).await.map_err(later)?;
+            if is_echo(&echo::ledger(&fit.record, &story.events), &fit.record, fit.change, &hash) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+impl Fit<'_> {
+    fn holds(&self) -> Result<bool, Stop> {
+        let Some(condition) = &self.flow.when.condition else { return Ok(true) };
+        let held = self.loaded.expressions().condition(condition, &self.context);
+        held.map_err(|error| Stop::Never(error.to_string()))
+    }
+
+    fn key(&self, generation: u32) -> String {
+        let trigger = Trigger {
+            tenant: &self.tenant,
+            provider: self.kind,
+            account: self.account,
+            object_type: &self.record.object_type,
+            object_id: &self.record.object_id,
+            flow: &self.flow.name,
+            generation,
+        };
+        let mut digits = hex::encode(Sha256::digest(trigger.key_text()));
+        digits.truncate(KEY_DIGITS);
+        format!("trg_{digits}")
+    }
+}
+
+/// An envelope under way or signed: the record has what it asked for.
+fn holds_the_record(stage: WireStage) -> bool {
+    !ended_without_contract(stage) && !matches!(stage, WireStage::Failed | WireStage::Deleted)
+}
+
+fn ended_without_contract(stage: WireStage) -> bool {
+    matches!(stage, WireStage::Declined | WireStage::Voided | WireStage::Expired)
+}
+
+fn later(error: impl std::fmt::Display) -> Stop {
+    Stop::Later(error.to_string(), Retry::WithBackoff)
+}
+
+fn ask(error: AskError) -> Stop {
+    match error {
+        AskError::Refused(reason) => Stop::Never(reason),
+        AskError::Later(code) => {
+            Stop::Later(format!("the orchestrator answered {code:?}"), Retry::WithBackoff)
+        }
+    }
+}
+
+fn crm_stop(error: &CrmError) -> Stop {
+    match error.retry {
+        Retry::Never => Stop::Never(error.to_string()),
+        Retry::WithBackoff | Retry::After(_) => Stop::Later(error.to_string(), error.retry),
+    }
+}

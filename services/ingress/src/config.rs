@@ -1,0 +1,39 @@
+//! Limits of the door, each with its unit.
+
+use std::time::Duration;
+
+use domain::intake::BODY_BYTES_MAX;
+
+/// What the door allows.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Largest body, in bytes; larger ones are answered 413.
+    pub body_bytes_max: usize,
+    /// Longest time a body may take to arrive; slower ones are answered 408.
+    pub body_deadline: Duration,
+    /// Longest wait for a verdict; then the delivery is parked. Below the senders' own deadlines
+    /// (5 s at HubSpot-like, 10 s at Atlas-like senders).
+    pub verdict_deadline: Duration,
+    /// Long-lived streams to verification.
+    pub lanes: usize,
+    /// Deliveries waiting for a verdict, per stream; more are parked.
+    pub in_flight_max: usize,
+    /// Deliveries parked at most; more are answered 503.
+    pub parked_max: usize,
+    /// Pause before a broken stream is opened again.
+    pub reconnect_pause: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            body_bytes_max: BODY_BYTES_MAX,
+            body_deadline: Duration::from_secs(10),
+            verdict_deadline: Duration::from_secs(4),
+            lanes: 4,
+            in_flight_max: 1024,
+            parked_max: 10_000,
+            reconnect_pause: Duration::from_millis(250),
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! HTTP in, verdict out: `POST /v1/hooks/{connection}`.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
+use axum::routing::post;
+use contracts::wire::verification::{Delivery, Header};
+use domain::ids::ConnectionId;
+use event_log::TraceContext;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+use crate::Shared;
+use crate::answer::Reply;
+
+/// Most headers kept of a delivery; a vendor sends fewer than 20.
+const HEADERS_MAX: usize = 100;
+
+/// Serves until shutdown, then finishes what is in flight.
+pub async fn serve(
+    listener: TcpListener,
+    shared: Arc<Shared>,
+    shutdown: CancellationToken,
+) -> std::io::Result<()> {
+    let router = Router::new().route("/v1/hooks/{connection}", post(receive)).with_state(shared);
+    axum::serve(listener, router).with_graceful_shutdown(async move { shutdown.cancelled().await }).await
+}
+
+async fn receive(
+    State(shared): State<Arc<Shared>>,
+    Path(connection): Path<String>,
+    request: Request,
+) -> Reply {
+    // The sender's own trace is not trusted: a webhook starts a new one.
+    let span = tracing::info_span!(
+        "POST /v1/hooks/{connection}",
+        otel.kind = "server",
+        http.route = "/v1/hooks/{connection}",
+        reply = tracing::field::Empty,
+    );
+    let reply = answer(&shared, &connection, request).instrument(span.clone()).await;
+    span.record("reply", reply.name());
+    metrics::counter!("ingress_deliveries_total", "reply" => reply.name()).increment(1);
+    reply
+}
+
+async fn answer(shared: &Shared, connection: &str, request: Request) -> Reply {
+    let Ok(connection) = connection.parse::<ConnectionId>() else { return Reply::UnknownConnection };
+    if !shared.configuration.current().connection(&connection).is_some() {
+        return Reply::UnknownConnection;
+    }
+    let delivery = match read(shared, &connection, request).await {
+        Ok(delivery) => delivery,
+        Err(reply) => return reply,
+    };
+    match shared.lanes.judge(delivery.clone()).await {
+        Ok(answer) => Reply::of(&answer),
+        Err(_unreached) => shared.parking.park(&connection, delivery).await,
+    }
+}
+
+/// Takes the request apart, byte for byte.
+async fn read(shared: &Shared, connection: &ConnectionId, request: Request) -> Result<Delivery, Reply> {
+    let (parts, body) = request.into_parts();
+    let body = read_body(shared, body).await?;
+    let trace = TraceContext::current();
+    let headers = parts
+        .headers
+        .iter()
+        .take(HEADERS_MAX)
+        .map(|(name, value)| Header { name: name.as_str().to_owned(), value: value.as_bytes().to_vec() });
+    Ok(Delivery {
+        connection: connection.to_string(),
+        method: parts.method.as_str().to_owned(),
+        path_and_query: parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
+        headers: headers.collect(),
+        body,
+        received_at_ms: shared.clock.now().0,
+        traceparent: trace.traceparent.unwrap_or_default(),
+        tracestate: trace.tracestate.unwrap_or_default(),
+        peer_ip: String::new(),
+    })
+}
+
+async fn read_body(shared: &Shared, body: Body) -> Result<Vec<u8>, Reply> {
+    let bytes_max = shared.settings.body_bytes_max;
+    let collected = Limited::new(body, bytes_max).collect();
+    match tokio::time::timeout(shared.settings.body_deadline, collected).await {
+        Err(_elapsed) => Err(Reply::TooSlow),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Reply::TooLarge(bytes_max)),
+        Ok(Err(_broken)) => Err(Reply::Broken),
+        Ok(Ok(collected)) => Ok(collected.to_bytes().into()),
+    }
+}
