@@ -8,6 +8,7 @@
 //! * [`webhooks::WebhookSender`]: signed deliveries, identical bytes on each retry, and disturbances (duplicate, reorder, drop, hold);
 //! * [`Ids`]: identifiers that are the same in every run with the same seed;
 //! * [`pdf`], [`docx`], [`files`]: documents a person can open and a provider can fetch;
+//! * [`Receiver`]: something to send webhooks to, in tests;
 //! * [`Kit`]: all of it in one handle, with the control calls under `/__sim` and the server.
 //!
 //! Nothing survives a stop: a simulator starts empty. Nothing here logs bodies, links, addresses or keys. The clock is the real
@@ -24,6 +25,7 @@ mod journal;
 mod kit;
 mod observe;
 pub mod pdf;
+mod receiver;
 mod server;
 pub mod webhooks;
 
@@ -31,4 +33,5 @@ pub use faults::{Action, Faults, Rule};
 pub use ids::Ids;
 pub use journal::{Entry, Journal};
 pub use kit::{Kit, Settings};
+pub use receiver::{Received, Receiver};
 pub use server::Running;
