@@ -20,6 +20,10 @@ use crate::limiter::{Limiter, Rate};
 use crate::request::{Body, Header, Request};
 use crate::response::Response;
 
+/// The share of a deadline that may go by waiting for a place: the exchange needs the rest, and an exchange that had no time
+/// would look like a vendor that does not answer.
+const WAIT_SHARE_MAX: f64 = 0.75;
+
 /// How one connection is called.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -142,7 +146,9 @@ impl Inner {
         guard::check_url(&request.url, self.settings.allow_private_addresses)?;
         let deadline = request.deadline.min(self.settings.deadline_max);
         let permit = self.circuit.enter(started).map_err(|for_| OutboundError::BreakerOpen { for_ })?;
-        let wait = self.limiter.take(started, deadline).map_err(|wait| OutboundError::Throttled { wait })?;
+        let wait_max = deadline.mul_f64(WAIT_SHARE_MAX);
+        let place = self.limiter.take(started, wait_max);
+        let wait = place.map_err(|wait| OutboundError::Throttled { wait })?;
         if wait > Duration::ZERO {
             tokio::time::sleep(wait).await;
         }

@@ -29,7 +29,7 @@ pub enum OutboundError {
         /// How long until a probe is let through.
         for_: Duration,
     },
-    /// Our own pace would need longer than the deadline; nothing was sent.
+    /// Our own pace would need longer than three quarters of the deadline; nothing was sent.
     #[error("throttled: a place is free in {} ms", wait.as_millis())]
     Throttled {
         /// How long until there is a place.

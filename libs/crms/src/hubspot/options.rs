@@ -11,6 +11,9 @@ const REQUESTS_PER_TEN_SECONDS: u32 = 100;
 /// More than any plan allows; simulators under load may be given this much.
 const REQUESTS_PER_TEN_SECONDS_MAX: u64 = 1_000_000;
 
+/// Every option there is.
+const KNOWN: [&str; 3] = ["app_id", "base_path", "requests_per_ten_seconds"];
+
 /// The options, read and checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Options {
@@ -21,6 +24,9 @@ pub(super) struct Options {
 
 impl Options {
     pub(super) fn read(options: &Map<String, Value>) -> Result<Self, ConnectError> {
+        if options.keys().any(|name| !KNOWN.contains(&name.as_str())) {
+            return Err(problem("options", "known are app_id, base_path and requests_per_ten_seconds"));
+        }
         let base_path = match options.get("base_path") {
             None => BASE_PATH.to_owned(),
             Some(Value::String(path)) if path.starts_with('/') && path.contains("{type}") => path.clone(),
@@ -63,8 +69,9 @@ mod tests {
     }
 
     #[test]
-    fn a_path_without_place_for_the_type_and_a_rate_of_zero_are_refused() {
+    fn an_option_that_is_unknown_or_cannot_be_used_is_refused() {
         for bad in [
+            json!({"app-id": "9900"}),
             json!({"base_path": "/crm/v3/objects/deals"}),
             json!({"base_path": "crm/{type}"}),
             json!({"requests_per_ten_seconds": 0}),
