@@ -13,53 +13,17 @@ use tracing::{Instrument, Span, field};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use url::Url;
 
-use crate::breaker::{Breaker, Circuit};
+use crate::breaker::Circuit;
 use crate::error::{OutboundError, Unreachable};
 use crate::guard::{self, GuardedResolver};
-use crate::limiter::{Limiter, Rate};
+use crate::limiter::Limiter;
 use crate::request::{Body, Header, Request};
 use crate::response::Response;
+use crate::settings::Settings;
 
 /// The share of a deadline that may go by waiting for a place: the exchange needs the rest, and an exchange that had no time
 /// would look like a vendor that does not answer.
 const WAIT_SHARE_MAX: f64 = 0.75;
-
-/// How one connection is called.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// The connection's id: label of spans and metrics.
-    pub name: String,
-    /// Time for making a connection, TLS included.
-    pub connect_timeout: Duration,
-    /// No request has more time than this, whatever it asks for.
-    pub deadline_max: Duration,
-    /// Longest answer, in bytes.
-    pub body_bytes_max: usize,
-    /// Whether calls may go to loopback, private and link-local addresses (simulators, tests).
-    pub allow_private_addresses: bool,
-    /// Whether the vendor is told our trace id.
-    pub propagate_trace: bool,
-    /// Our own pace; none by default.
-    pub rate: Option<Rate>,
-    /// When the connection is left alone.
-    pub breaker: Breaker,
-}
-
-impl Settings {
-    /// The usual settings: 5 s to connect, 5 min at most, 64 MiB, public addresses only, no pace.
-    pub fn new(name: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            connect_timeout: Duration::from_secs(5),
-            deadline_max: Duration::from_secs(300),
-            body_bytes_max: 64 * 1024 * 1024,
-            allow_private_addresses: false,
-            propagate_trace: false,
-            rate: None,
-            breaker: Breaker::default(),
-        }
-    }
-}
 
 /// The client of one connection: a cheap handle, clones share pace, breaker and open connections.
 #[derive(Clone)]

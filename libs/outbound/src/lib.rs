@@ -21,11 +21,13 @@ mod guard;
 mod limiter;
 mod request;
 mod response;
+mod settings;
 
 pub use breaker::Breaker;
-pub use client::{Outbound, Settings};
+pub use client::Outbound;
 pub use error::{OutboundError, Unreachable};
 pub use guard::is_public;
 pub use limiter::Rate;
 pub use request::{Body, Header, Part, Request};
 pub use response::Response;
+pub use settings::Settings;
