@@ -15,7 +15,7 @@ use crate::{Class, ConnectError, ConnectionSettings, CurrentKey, ProviderError};
 
 /// Longest idempotency key, in characters.
 const KEY_CHARS_MAX: usize = 255;
-/// Longest correlation data, as JSON, in bytes (atlas.md §18).
+/// Longest correlation data, as JSON, in bytes.
 const CORRELATION_BYTES_MAX: usize = 8 * 1024;
 /// The end mark of a PDF stands within so many bytes of its end.
 const PDF_END_WITHIN: usize = 1024;

@@ -172,7 +172,9 @@ impl Provider for Adapter {
         let mut reads_left = READS_MAX;
         for _ in 0..PAGES_MAX {
             let mut url = self.url(&["envelopes"]);
-            url.query_pairs_mut().append_pair("external_id", external_id);
+            if !external_id.is_empty() {
+                url.query_pairs_mut().append_pair("external_id", external_id);
+            }
             if let Some(cursor) = cursors.last() {
                 url.query_pairs_mut().append_pair("cursor", cursor);
             }

@@ -2,6 +2,7 @@ use std::str::FromStr;
 
 use domain::ids::ConnectionId;
 use domain::intake::Standing;
+use proptest::prelude::*;
 use secrecy::SecretString;
 
 use super::*;
@@ -196,4 +197,37 @@ fn what_cannot_be_read_is_one_signal_and_what_is_unknown_is_counted() {
     assert_eq!(only_signal(unknown).meaning, Meaning::Nothing(NoMeaning::UnknownEvent));
     let issued = r#"{"type":"participant.link_issued","data":{"envelopeId":"e1"}}"#;
     assert_eq!(only_signal(issued).meaning, Meaning::Nothing(NoMeaning::NotOurs));
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_at_all_are_one_signal_with_those_very_bytes(body in prop::collection::vec(any::<u8>(), 0..200)) {
+        let delivery = RawDelivery { body: body.clone(), ..delivery("", &[]) };
+        let signals = Scheme.split(&delivery);
+        prop_assert_eq!(signals.len(), 1);
+        prop_assert_eq!(&signals[0].raw, &body);
+    }
+
+    #[test]
+    fn a_flipped_bit_in_body_or_header_never_verifies(place in any::<prop::sample::Index>()) {
+        let mut body = A6.as_bytes().to_vec();
+        let bit = place.index(body.len() * 8);
+        body[bit / 8] ^= 1 << (bit % 8);
+        let changed = RawDelivery { body, ..delivery("", &[A6_DIGEST]) };
+        prop_assert_eq!(Scheme.verify(&changed, &keys(&[TEST]), Timestamp(0)), Err(Refusal::SignatureWrong));
+
+        let mut digits = A6_DIGEST.as_bytes().to_vec();
+        let place = place.index(digits.len());
+        digits[place] = if digits[place] == b'0' { b'1' } else { b'0' };
+        let changed = String::from_utf8_lossy(&digits).into_owned();
+        prop_assert_eq!(verify(A6, &[&changed], TEST), Err(Refusal::SignatureWrong));
+    }
+
+    #[test]
+    fn unknown_members_change_nothing(name in "[a-z]{3,8}_x", value in "[ -~]{0,20}") {
+        let mut known: Value = serde_json::from_str(A2).unwrap();
+        let before = news(A2);
+        known[&name] = serde_json::json!({"nested": [value]});
+        prop_assert_eq!(news(&known.to_string()), before);
+    }
 }

@@ -2,6 +2,7 @@ use std::str::FromStr;
 
 use domain::ids::ConnectionId;
 use domain::intake::Standing;
+use proptest::prelude::*;
 use secrecy::SecretString;
 
 use super::*;
@@ -237,4 +238,31 @@ fn what_cannot_be_read_spoils_only_itself() {
     assert_eq!(signals[0].meaning, Meaning::Nothing(NoMeaning::Unreadable));
     assert_eq!(signals[1].meaning, Meaning::Nothing(NoMeaning::Unreadable), "an event without its document");
     assert!(matches!(&signals[2].meaning, Meaning::Envelope(news) if news.claim == Claim::Sent));
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_at_all_are_split_without_loss(body in prop::collection::vec(any::<u8>(), 0..200)) {
+        let delivery = RawDelivery { body: body.clone(), ..delivery("", "") };
+        let signals = Scheme.split(&delivery);
+        let batch = serde_json::from_slice::<Vec<Value>>(&body).map_or(1, |elements| elements.len());
+        prop_assert_eq!(signals.len(), batch);
+    }
+
+    #[test]
+    fn every_element_of_a_batch_of_any_values_is_kept(elements in prop::collection::vec("(null|7|\"x\"|\\{\\}|\\[1\\])", 0..20)) {
+        let signals = split(&format!("[{}]", elements.join(" ,\n")));
+        let raws: Vec<String> = signals.iter().map(|s| String::from_utf8_lossy(&s.raw).into_owned()).collect();
+        prop_assert_eq!(raws, elements);
+        prop_assert!(signals.iter().all(|s| s.meaning == Meaning::Nothing(NoMeaning::Unreadable)));
+    }
+
+    #[test]
+    fn a_flipped_bit_of_the_body_never_verifies(place in any::<prop::sample::Index>()) {
+        let mut body = P1.as_bytes().to_vec();
+        let bit = place.index(body.len() * 8);
+        body[bit / 8] ^= 1 << (bit % 8);
+        let changed = RawDelivery { body, ..delivery("", &format!("?signature={P1_DIGEST}")) };
+        prop_assert_eq!(Scheme.verify(&changed, &keys(&[KEY]), Timestamp(0)), Err(Refusal::SignatureWrong));
+    }
 }
