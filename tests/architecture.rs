@@ -145,6 +145,23 @@ fn every_file_says_what_it_is() {
 }
 
 #[test]
+fn every_error_code_has_its_page() {
+    let mut without = std::collections::BTreeSet::new();
+    for (path, text) in sources(&["libs", "services"]) {
+        for (start, _) in text.match_indices("\"CS-") {
+            let code: String =
+                text[start + 1..].chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
+            // Only whole codes: `CS-` and an area and a number.
+            let is_code = code.rsplit('-').next().is_some_and(|number| number.len() == 3);
+            if is_code && !root().join(format!("docs/errors/{code}.md")).is_file() {
+                without.insert(format!("{code} ({path})"));
+            }
+        }
+    }
+    assert!(without.is_empty(), "codes without a page in docs/errors: {without:#?}");
+}
+
+#[test]
 fn no_test_is_switched_off() {
     let switch = ["#[", "ignore"].concat();
     for (path, text) in sources(&["libs", "services", "tests"]) {

@@ -30,8 +30,8 @@ use contracts::wire::crmsync::crm_sync_service_server::CrmSyncServiceServer;
 use event_log::{Category, Consumer, EventLog};
 use runtime::clock::Clock;
 use runtime::config::SharedConfiguration;
+use runtime::grpc::Client;
 use runtime::tasks::Tasks;
-use tonic::transport::Channel;
 
 pub use adapters::Adapters;
 pub use config::Settings;
@@ -59,7 +59,7 @@ pub struct Dependencies {
     /// The CRMs.
     pub adapters: Adapters,
     /// The orchestrator, connected lazily.
-    pub orchestrator: Channel,
+    pub orchestrator: Client,
     /// Limits and pauses.
     pub settings: Settings,
 }

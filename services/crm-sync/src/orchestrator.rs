@@ -7,7 +7,7 @@ use contracts::wire::envelope::envelope_service_client::EnvelopeServiceClient;
 use contracts::wire::envelope::{
     CreateEnvelopeRequest, CreateEnvelopeResponse, Envelope, EnvelopeFilter, ListEnvelopesRequest,
 };
-use tonic::transport::Channel;
+use runtime::grpc::Client;
 use tonic::{Code, Request, Status};
 
 /// Most envelopes of one record and flow that are looked at.
@@ -16,7 +16,7 @@ const EARLIER_MAX: u32 = 1000;
 /// The orchestrator, as far as crm-sync needs it. Cheap to clone.
 #[derive(Clone)]
 pub struct Orchestrator {
-    client: EnvelopeServiceClient<Channel>,
+    client: EnvelopeServiceClient<Client>,
     deadline: Duration,
 }
 
@@ -31,7 +31,7 @@ pub enum AskError {
 
 impl Orchestrator {
     /// A client with a deadline for each call.
-    pub fn new(channel: Channel, deadline: Duration) -> Self {
+    pub fn new(channel: Client, deadline: Duration) -> Self {
         // A document may travel in the request.
         let bytes_max = contracts::envelope::UPLOAD_BYTES_MAX + 1024 * 1024;
         Self { client: EnvelopeServiceClient::new(channel).max_encoding_message_size(bytes_max), deadline }

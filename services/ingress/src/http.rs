@@ -10,6 +10,7 @@ use contracts::wire::verification::{Delivery, Header};
 use domain::ids::ConnectionId;
 use event_log::TraceContext;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use runtime::http::ServerSettings;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -21,13 +22,9 @@ use crate::answer::Reply;
 const HEADERS_MAX: usize = 100;
 
 /// Serves until shutdown, then finishes what is in flight.
-pub async fn serve(
-    listener: TcpListener,
-    shared: Arc<Shared>,
-    shutdown: CancellationToken,
-) -> std::io::Result<()> {
+pub async fn serve(listener: TcpListener, shared: Arc<Shared>, shutdown: CancellationToken) {
     let router = Router::new().route("/v1/hooks/{connection}", post(receive)).with_state(shared);
-    axum::serve(listener, router).with_graceful_shutdown(async move { shutdown.cancelled().await }).await
+    runtime::http::serve(listener, router, ServerSettings::default(), shutdown).await;
 }
 
 async fn receive(
@@ -50,7 +47,7 @@ async fn receive(
 
 async fn answer(shared: &Shared, connection: &str, request: Request) -> Reply {
     let Ok(connection) = connection.parse::<ConnectionId>() else { return Reply::UnknownConnection };
-    if !shared.configuration.current().connection(&connection).is_some() {
+    if shared.configuration.current().connection(&connection).is_none() {
         return Reply::UnknownConnection;
     }
     let delivery = match read(shared, &connection, request).await {

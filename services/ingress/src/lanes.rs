@@ -11,11 +11,11 @@ use std::time::Duration;
 
 use contracts::wire::verification::verification_service_client::VerificationServiceClient;
 use contracts::wire::verification::{AcceptStreamRequest, AcceptStreamResponse, Answer, Delivery};
+use runtime::grpc::Client;
 use runtime::tasks::Tasks;
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::Channel;
 
 use crate::config::Settings;
 
@@ -39,7 +39,7 @@ struct Job {
 
 impl Lanes {
     /// Opens the streams; they live as long as `tasks`.
-    pub fn start(client: VerificationServiceClient<Channel>, settings: &Settings, tasks: &Tasks) -> Self {
+    pub fn start(client: VerificationServiceClient<Client>, settings: &Settings, tasks: &Tasks) -> Self {
         let queues = (0..settings.lanes.max(1))
             .map(|_| {
                 let (sender, jobs) = mpsc::channel(settings.in_flight_max);
@@ -72,7 +72,7 @@ impl Lanes {
 }
 
 struct Lane {
-    client: VerificationServiceClient<Channel>,
+    client: VerificationServiceClient<Client>,
     jobs: mpsc::Receiver<Job>,
     in_flight_max: usize,
     pause: Duration,

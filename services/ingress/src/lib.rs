@@ -22,9 +22,9 @@ use contracts::wire::verification::verification_service_client::VerificationServ
 use event_log::EventLog;
 use runtime::clock::Clock;
 use runtime::config::SharedConfiguration;
+use runtime::grpc::Client;
 use runtime::tasks::Tasks;
 use tokio::net::TcpListener;
-use tonic::transport::Channel;
 
 pub use config::Settings;
 
@@ -40,7 +40,7 @@ pub struct Dependencies {
     /// Names the connections and their tenants.
     pub configuration: SharedConfiguration,
     /// Verification, connected lazily.
-    pub verification: Channel,
+    pub verification: Client,
     /// Limits.
     pub settings: Settings,
 }
@@ -72,7 +72,7 @@ impl Ingress {
     /// Serves HTTP on `listener` and hands parked deliveries over, until `tasks` stop.
     pub fn run(&self, listener: TcpListener, tasks: &Tasks) {
         let (shared, shutdown) = (self.shared.clone(), tasks.shutdown_token());
-        tasks.spawn_fallible("ingress http", async move { http::serve(listener, shared, shutdown).await });
+        tasks.spawn("ingress http", async move { http::serve(listener, shared, shutdown).await });
 
         let (shared, shutdown) = (self.shared.clone(), tasks.shutdown_token());
         tasks.spawn_fallible("ingress handover", async move {

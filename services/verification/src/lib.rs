@@ -1,1 +1,80 @@
-//! Placeholder while the room is being furnished.
+//! Who sent this, and what does it say?
+//!
+//! Verification takes raw deliveries from ingress over one gRPC stream per lane, proves their origin on the raw
+//! bytes with the vendor's own scheme and every key in force, splits them into signals and appends each signal
+//! to the log under a key made of the vendor's own id for it (or the hash of the bytes). The log's expected
+//! version does the rest: the second append of the same signal, by whichever replica, meets an entity that
+//! exists and becomes a duplicate. What cannot be proved goes to a bounded quarantine and changes nothing.
+//!
+//! It never fails open: a connection without a key in force refuses everything, and the configuration refuses
+//! such a connection to begin with. It answers only once the append is durable; after a crash the sender (or
+//! ingress, which parked the delivery) asks again, and the dedupe key makes that harmless. Personal data and
+//! raw bytes are sealed under the key of the envelope or record they speak of.
+
+mod connections;
+mod grpc;
+mod intake;
+mod keys;
+mod ledger;
+mod quarantine;
+mod quarantine_show;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use contracts::wire::verification::verification_service_server::VerificationServiceServer;
+use event_log::{Category, EventLog};
+use projection::{Projection, ProjectionError};
+use runtime::clock::Clock;
+use runtime::config::SharedConfiguration;
+use runtime::tasks::Tasks;
+
+use crate::connections::Connections;
+use crate::grpc::Service;
+use crate::intake::Intake;
+use crate::ledger::LedgerView;
+
+/// What verification needs from the world.
+pub struct Dependencies {
+    /// Where signals are stored.
+    pub log: EventLog,
+    /// Tells the time of appends; schemes are judged by the time of arrival.
+    pub clock: Clock,
+    /// Connections and their keys.
+    pub configuration: SharedConfiguration,
+    /// Holds the projection; may be deleted at any time.
+    pub data_dir: PathBuf,
+}
+
+/// The service.
+pub struct Verification {
+    service: Service,
+    ledger: Arc<Projection<LedgerView>>,
+}
+
+impl Verification {
+    /// Opens the projection and wires the parts.
+    ///
+    /// # Errors
+    /// When the projection's directory cannot be used.
+    pub async fn new(dependencies: Dependencies) -> Result<Self, ProjectionError> {
+        let Dependencies { log, clock, configuration, data_dir } = dependencies;
+        let ledger = Arc::new(Projection::open(data_dir, log.clone(), Category::Intake, LedgerView).await?);
+        let connections = Connections::new(configuration);
+        let intake = Arc::new(Intake::new(log.clone(), clock, connections));
+        let service = Service::new(intake, ledger.clone(), log);
+        Ok(Self { service, ledger })
+    }
+
+    /// The gRPC service, to be served by the one recipe.
+    pub fn routes(&self) -> VerificationServiceServer<Service> {
+        VerificationServiceServer::new(self.service.clone())
+            .max_decoding_message_size(grpc::MESSAGE_BYTES_MAX)
+    }
+
+    /// Keeps the projection up to date until `tasks` stop.
+    pub fn run(&self, tasks: &Tasks) {
+        let (ledger, shutdown) = (self.ledger.clone(), tasks.shutdown_token());
+        tasks.spawn_fallible("verification projection", async move { ledger.run(shutdown).await });
+    }
+}

@@ -1,1 +1,59 @@
-fn main() {}
+//! Drives ingress with signed webhooks and says what it took.
+//!
+//! The whole road is measured: a real `countersign up --roles ingress,verification` process, real HTTP over
+//! loopback, real signatures, durable appends. Two passes: closed loop (every connection sends as fast as it is
+//! answered) for the rate, then open loop at half that rate (arrivals are scheduled; latency counts from the
+//! scheduled arrival, so a stall is not hidden) for the latencies. Beside them stand the store's own rates from
+//! the same run on the same machine, because an absolute number says nothing about the code.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::Parser;
+
+mod drive;
+mod report;
+mod store;
+mod target;
+
+/// Load on ingress, beside the store's own rates.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// The log to measure: `embedded`, or `nats` (a nats-server with `sync_interval: always` is started).
+    #[arg(long, default_value = "embedded")]
+    log: target::Log,
+
+    /// The countersign binary, built with --release.
+    #[arg(long, default_value = "target/release/countersign")]
+    countersign: std::path::PathBuf,
+
+    /// Concurrent connections.
+    #[arg(long, default_value_t = 256)]
+    connections: usize,
+
+    /// Size of a webhook's body in bytes; may be given several times.
+    #[arg(long, default_values_t = [1024, 4096])]
+    body_bytes: Vec<usize>,
+
+    /// Length of each pass in seconds, at most 600.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
+    seconds: u64,
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let length = Duration::from_secs(arguments.seconds);
+
+    for body_bytes in &arguments.body_bytes {
+        let store = store::rates(arguments.log, *body_bytes, arguments.connections, length / 2).await?;
+        let target = target::Target::start(arguments.log, &arguments.countersign).await?;
+
+        let flood = drive::closed_loop(&target, *body_bytes, arguments.connections, length).await?;
+        let rate = flood.accepted_per_second() / 2.0;
+        let half = drive::open_loop(&target, *body_bytes, arguments.connections, length, rate).await?;
+
+        report::print(arguments.log, *body_bytes, arguments.connections, &store, &flood, &half, &target);
+    }
+    Ok(())
+}

@@ -1,0 +1,148 @@
+//! gRPC in, verdicts and views out.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use contracts::wire::verification as wire;
+use contracts::wire::verification::verification_service_server::VerificationService;
+use domain::ids::ConnectionId;
+use domain::intake::{BODY_BYTES_MAX, RawDelivery};
+use event_log::{EventLog, TraceContext};
+use futures::{Stream, StreamExt};
+use projection::Projection;
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::intake::{Intake, Verdict};
+use crate::ledger::{self, LedgerView};
+use crate::quarantine_show;
+
+/// Largest gRPC message taken: a body with its headers.
+pub const MESSAGE_BYTES_MAX: usize = BODY_BYTES_MAX + 128 * 1024;
+
+/// Deliveries of one stream that are judged at the same time.
+const STREAM_CONCURRENCY: usize = 1024;
+
+/// The gRPC service. Cheap to clone.
+#[derive(Clone)]
+pub struct Service {
+    intake: Arc<Intake>,
+    ledger: Arc<Projection<LedgerView>>,
+    log: EventLog,
+}
+
+impl Service {
+    pub(crate) fn new(intake: Arc<Intake>, ledger: Arc<Projection<LedgerView>>, log: EventLog) -> Self {
+        Self { intake, ledger, log }
+    }
+}
+
+#[tonic::async_trait]
+impl VerificationService for Service {
+    async fn accept(
+        &self,
+        request: Request<wire::AcceptRequest>,
+    ) -> Result<Response<wire::AcceptResponse>, Status> {
+        let delivery = request.into_inner().delivery;
+        let answer = judge(&self.intake, delivery).await?;
+        Ok(Response::new(wire::AcceptResponse { answer: Some(answer) }))
+    }
+
+    type AcceptStreamStream = Pin<Box<dyn Stream<Item = Result<wire::AcceptStreamResponse, Status>> + Send>>;
+
+    async fn accept_stream(
+        &self,
+        request: Request<Streaming<wire::AcceptStreamRequest>>,
+    ) -> Result<Response<Self::AcceptStreamStream>, Status> {
+        let intake = self.intake.clone();
+        let answers = request.into_inner().map(move |request| {
+            let intake = intake.clone();
+            async move {
+                let wire::AcceptStreamRequest { sequence, delivery } = request?;
+                let answer = judge(&intake, delivery).await?;
+                Ok(wire::AcceptStreamResponse { sequence, answer: Some(answer) })
+            }
+        });
+        Ok(Response::new(Box::pin(answers.buffer_unordered(STREAM_CONCURRENCY))))
+    }
+
+    async fn list_quarantine(
+        &self,
+        request: Request<wire::ListQuarantineRequest>,
+    ) -> Result<Response<wire::ListQuarantineResponse>, Status> {
+        ledger::page(&self.ledger, &request.into_inner()).map(Response::new)
+    }
+
+    async fn get_quarantined(
+        &self,
+        request: Request<wire::GetQuarantinedRequest>,
+    ) -> Result<Response<wire::GetQuarantinedResponse>, Status> {
+        let request = request.into_inner();
+        let connection = connection(&request.connection)?;
+        let known = self.intake.connections().get(&connection);
+        let known = known
+            .ok_or_else(|| Status::not_found("connection: no such connection; check the configuration"))?;
+        let shown =
+            quarantine_show::show(&self.log, &known.tenant, &connection, &request.quarantine_id).await;
+        shown.map(Response::new)
+    }
+
+    async fn list_keys(
+        &self,
+        request: Request<wire::ListKeysRequest>,
+    ) -> Result<Response<wire::ListKeysResponse>, Status> {
+        let only = request.into_inner().connection;
+        Ok(Response::new(wire::ListKeysResponse { keys: self.intake.key_status(&only) }))
+    }
+
+    async fn get_ledger(
+        &self,
+        request: Request<wire::GetLedgerRequest>,
+    ) -> Result<Response<wire::GetLedgerResponse>, Status> {
+        ledger::answer(&self.ledger, &request.into_inner()).await.map(Response::new)
+    }
+}
+
+async fn judge(intake: &Intake, delivery: Option<wire::Delivery>) -> Result<wire::Answer, Status> {
+    let delivery =
+        delivery.ok_or_else(|| Status::invalid_argument("delivery: missing; give the delivery"))?;
+    let trace = TraceContext {
+        traceparent: (!delivery.traceparent.is_empty()).then(|| delivery.traceparent.clone()),
+        tracestate: (!delivery.tracestate.is_empty()).then(|| delivery.tracestate.clone()),
+    };
+    Ok(answer(&intake.accept(raw(delivery)?, trace).await))
+}
+
+/// From the wire to a raw delivery.
+fn raw(delivery: wire::Delivery) -> Result<RawDelivery, Status> {
+    if delivery.body.len() > BODY_BYTES_MAX {
+        return Err(Status::invalid_argument(format!("delivery.body: at most {BODY_BYTES_MAX} bytes")));
+    }
+    contracts::intake::delivery_from_wire(delivery)
+        .map_err(|error| Status::invalid_argument(error.to_string()))
+}
+
+fn connection(text: &str) -> Result<ConnectionId, Status> {
+    text.parse().map_err(|error| Status::invalid_argument(format!("connection: {error}")))
+}
+
+fn answer(verdict: &Verdict) -> wire::Answer {
+    let mut answer = wire::Answer::default();
+    match verdict {
+        Verdict::Accepted { new, known } => {
+            answer.accepted = *new;
+            answer.duplicates = *known;
+            let nothing_new = *new == 0 && *known > 0;
+            answer.set_verdict(if nothing_new { wire::Verdict::Duplicate } else { wire::Verdict::Accepted });
+        }
+        Verdict::Refused(refusal) => {
+            answer.set_verdict(wire::Verdict::Refused);
+            refusal.code().clone_into(&mut answer.refusal);
+        }
+        Verdict::UnknownConnection => answer.set_verdict(wire::Verdict::UnknownConnection),
+        Verdict::Unavailable { retry_after } => {
+            answer.set_verdict(wire::Verdict::Unavailable);
+            answer.retry_after_ms = u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX);
+        }
+    }
+    answer
+}

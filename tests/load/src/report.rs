@@ -1,0 +1,43 @@
+//! One table per run, figures beside what they are measured against.
+#![expect(clippy::print_stdout, reason = "the table is what the program is for")]
+
+use crate::drive::Pass;
+use crate::store::Rates;
+use crate::target::{Log, Target};
+
+/// Prints the table.
+pub fn print(
+    log: Log,
+    body_bytes: usize,
+    connections: usize,
+    store: &Rates,
+    flood: &Pass,
+    half: &Pass,
+    target: &Target,
+) {
+    let rate = flood.accepted_per_second();
+    println!("{log:?} log, {body_bytes} bytes a webhook, {connections} connections");
+    println!("  accepted            {rate:>10.0} /s   ({} failed)", flood.failed);
+    println!("  store alone         {:>10.0} /s   accepted/store {:.2}", store.grouped, rate / store.grouped);
+    if let Some(single) = store.one_by_one {
+        println!("  one message an event{single:>10.0} /s   accepted/that  {:.2}", rate / single);
+    }
+    line("full load", flood);
+    line("half load", half);
+    if let Some(mebibytes) = target.resident_mebibytes() {
+        println!("  resident memory     {mebibytes:>10} MiB");
+    }
+    println!();
+}
+
+fn line(name: &str, pass: &Pass) {
+    let milliseconds = |share| pass.latency(share).as_secs_f64() * 1000.0;
+    println!(
+        "  {name}: {:>8.0} /s  p50 {:.2} ms  p99 {:.2} ms  p99.9 {:.2} ms  ({} failed)",
+        pass.accepted_per_second(),
+        milliseconds(0.5),
+        milliseconds(0.99),
+        milliseconds(0.999),
+        pass.failed,
+    );
+}
