@@ -7,7 +7,7 @@ use super::observe::{News, observe};
 use super::order::{Adoption, Order};
 use super::react::can_be_reminded;
 use super::state::{Artifact, Detection, Envelope, Stage};
-use super::timers::{TimerKind, is_due};
+use super::timers::{TimerKind, is_due, reminders_due};
 use crate::ids::ProviderEnvelopeId;
 use crate::personal::Personal;
 use crate::time::Timestamp;
@@ -224,9 +224,10 @@ fn fire(decision: &mut Decision<'_>, timer: TimerKind, at: Timestamp) {
         TimerKind::PreparationDeadline => {
             decision.record(Event::AttentionNeeded { attention: Attention::PreparationSlow, at });
         }
+        // Reminders that came due together while we were away are one nudge.
         TimerKind::Reminder => {
-            let reminder = reminder(envelope, at);
-            decision.record(reminder);
+            let number = reminders_due(envelope, at);
+            decision.record(Event::ReminderRequested { number, at });
         }
         TimerKind::Deadline => decision.record(Event::VoidRequested { reason: VoidReason::Deadline, at }),
     }

@@ -113,6 +113,15 @@ fn reminder(envelope: &Envelope) -> Option<Timestamp> {
     Some(envelope.sent_at?.after(*pause))
 }
 
+/// How many of the ordered reminders lie behind us, at least the next one.
+pub(super) fn reminders_due(envelope: &Envelope, at: Timestamp) -> u32 {
+    let planned = envelope.order.as_ref().map_or(&[][..], |order| &order.remind_after);
+    let behind =
+        planned.iter().filter(|pause| envelope.sent_at.is_some_and(|sent| sent.after(**pause) <= at));
+    let behind = u32::try_from(behind.count()).unwrap_or(u32::MAX);
+    behind.max(envelope.reminders_sent.saturating_add(1))
+}
+
 fn deadline(envelope: &Envelope) -> Option<Timestamp> {
     if envelope.void_requested.is_some() {
         return None;

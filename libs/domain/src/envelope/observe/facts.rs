@@ -21,7 +21,9 @@ pub(super) fn merge_fields(decision: &mut Decision<'_>, news: &News) {
     }
     let at = news.at;
     let link_is_new = envelope.review_link.is_none() && news.seen.review_link.is_some();
-    let detection = news.seen.detection.unwrap_or(envelope.detection);
+    // Detection belongs to a draft; whoever speaks of approvals or signers is beyond it.
+    let speaks_of_draft = matches!(news.seen.claim, Claim::Processing | Claim::Draft);
+    let detection = news.seen.detection.filter(|_| speaks_of_draft).unwrap_or(envelope.detection);
     let fields_version = news.seen.fields_version.or(envelope.fields_version);
     if detection != envelope.detection || fields_version != envelope.fields_version {
         decision.record(Event::FieldsChanged { detection, fields_version, at });
@@ -34,7 +36,10 @@ pub(super) fn merge_fields(decision: &mut Decision<'_>, news: &News) {
 
 /// Parties, payment and artifact.
 pub(super) fn merge(decision: &mut Decision<'_>, news: &News) {
-    merge_parties(decision, news);
+    // A draft has no signatures that count; those it may show are of the generation that it ends.
+    if !is_before_sending(&news.seen.claim) {
+        merge_parties(decision, news);
+    }
     let envelope = decision.envelope();
     if envelope.stage.is_closed() && envelope.stage != Stage::Completed {
         return;
@@ -70,6 +75,19 @@ pub(super) fn merge(decision: &mut Decision<'_>, news: &News) {
     }
 }
 
+fn is_before_sending(claim: &Claim) -> bool {
+    matches!(
+        claim,
+        Claim::Processing
+            | Claim::Draft
+            | Claim::PreparationFailed { .. }
+            | Claim::Scheduled
+            | Claim::ApprovalRequested
+            | Claim::ApprovalGranted
+            | Claim::ApprovalRefused
+    )
+}
+
 /// Only what moves a party forward, and the number of parties where it differs from ours.
 fn merge_parties(decision: &mut Decision<'_>, news: &News) {
     let envelope = decision.envelope();
@@ -95,7 +113,7 @@ fn merge_parties(decision: &mut Decision<'_>, news: &News) {
     if parties.is_empty() && silent {
         return;
     }
-    if parties.is_empty() && renumbered {
+    if parties.is_empty() && !anonymous {
         // An empty list would say that somebody signed; repeat what is known of the first party instead.
         parties.push(PartyNews { order: 1, standing: standing(envelope, 1) });
     }

@@ -66,28 +66,24 @@ pub(super) fn observe(decision: &mut Decision<'_>, news: &News) {
     if decision.envelope().provider_id.is_none() {
         facts::adopt_id(decision, news);
     }
-    let verdict = if news.is_stale(decision.envelope()) {
-        weigh_stale(decision, news)
-    } else {
-        facts::merge_fields(decision, news);
-        weigh(decision, news)
-    };
+    let verdict =
+        if news.is_stale(decision.envelope()) { weigh_stale(decision, news) } else { weigh(decision, news) };
     settle(decision, news, &verdict);
 }
 
 fn weigh(decision: &mut Decision<'_>, news: &News) -> Verdict {
     let recorded = decision.len();
     // These two claims are older than any signature, so they go first; all others are weighed with the parties.
-    let parties_last = matches!(news.seen.claim, Claim::Sent | Claim::Viewed);
-    if !parties_last {
+    let facts_last = matches!(news.seen.claim, Claim::Sent | Claim::Viewed);
+    facts::merge_fields(decision, news);
+    if !facts_last {
         facts::merge(decision, news);
     }
-    let verdict = if decision.envelope().stage.is_closed() {
-        closed::weigh(decision, news)
-    } else {
-        open::weigh(decision, news)
-    };
-    if parties_last {
+    let closed = decision.envelope().stage.is_closed();
+    let verdict = if closed { closed::weigh(decision, news) } else { open::weigh(decision, news) };
+    // An envelope that was reopened or corrected takes facts it had no place for before.
+    if facts_last || matches!(verdict, Verdict::Applied) {
+        facts::merge_fields(decision, news);
         facts::merge(decision, news);
     }
     match verdict {

@@ -3,7 +3,7 @@
 use super::super::decision::Decision;
 use super::super::event::{Attention, CreateFailure, Event, IgnoreReason, VoidReason};
 use super::super::state::{Detection, Stage};
-use super::{News, Verdict, all_signed};
+use super::{News, Verdict, all_signed, facts};
 use crate::intake::Claim;
 
 /// Weighs a claim; the facts beside the main state are merged already.
@@ -68,6 +68,8 @@ pub(super) fn reopen(decision: &mut Decision<'_>, news: &News) -> Verdict {
         return Verdict::Unclear;
     }
     begin_again(decision, news);
+    // The draft may be in trouble; it cannot send itself from here, that is left to a person.
+    let _ = prepare(decision, news, true);
     Verdict::Applied
 }
 
@@ -78,6 +80,7 @@ pub(super) fn begin_again(decision: &mut Decision<'_>, news: &News) {
         decision.record(Event::RevisionMoved { revision, at });
     }
     decision.record(Event::Reopened { at });
+    facts::merge_fields(decision, news);
 }
 
 /// T5–T8: how far the provider's preparation has come.

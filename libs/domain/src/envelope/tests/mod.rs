@@ -1,0 +1,12 @@
+//! Stories and laws of the envelope.
+
+mod bounds;
+mod closing;
+mod creation;
+mod given;
+mod laws;
+mod order_of_arrival;
+mod sending;
+mod signing;
+mod strategies;
+mod waiting;
