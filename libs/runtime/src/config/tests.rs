@@ -90,6 +90,15 @@ fn the_example_is_read_whole() {
 }
 
 #[test]
+fn plain_words_and_numbers_are_read_as_text() {
+    let text = GOOD.replacen("mode: log", "mode: off", 1).replacen("\"44001122\"", "44001122", 1);
+    let read = parse(&text, RULES).unwrap();
+    let connection = &read.connections[&"crm-main".parse().unwrap()];
+    assert_eq!(connection.source_ips.mode, SourceIpsMode::Off);
+    assert_eq!(connection.portal_id.as_deref(), Some("44001122"));
+}
+
+#[test]
 fn every_unknown_key_is_reported_with_line_and_mend() {
     let text = GOOD.replacen("base_url", "base_uri", 1).replacen("on_sent", "on_send", 1);
     let mistakes: Vec<String> =

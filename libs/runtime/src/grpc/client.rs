@@ -10,11 +10,8 @@ use tonic::{Code, Status};
 use tower::Service;
 use tracing::{Instrument, field};
 
-use super::{code_name, method_of};
+use super::{GRPC_TIMEOUT, code_name, method_of};
 use crate::metrics::RPC_CLIENT_SECONDS;
-
-/// Header that tells the server how long the caller will wait.
-const GRPC_TIMEOUT: &str = "grpc-timeout";
 
 /// Limits of a gRPC client.
 #[derive(Clone, Copy, Debug)]
@@ -106,7 +103,13 @@ impl Service<http::Request<Body>> for Client {
         }
         let answer = self.channel.call(request).instrument(span.clone());
         Box::pin(async move {
-            let answer = answer.await;
+            let answer = match answer.await {
+                // The transport calls this a cancellation, which callers could not tell from their own.
+                Err(error) if is_timeout(&error) => {
+                    Ok(Status::deadline_exceeded("no answer came in time").into_http())
+                }
+                answer => answer,
+            };
             // A status in the trailers is the server's to note; here counts what came back at once.
             let code = match &answer {
                 Ok(response) => {
@@ -123,4 +126,15 @@ impl Service<http::Request<Body>> for Client {
             answer
         })
     }
+}
+
+fn is_timeout(error: &tonic::transport::Error) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if error.is::<tonic::TimeoutExpired>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }

@@ -19,6 +19,9 @@ pub use server::{ServeError, Server, ServerSettings};
 /// generated server and client with `max_decoding_message_size`.
 pub const MESSAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
 
+/// Header that tells the server how long the caller will wait.
+const GRPC_TIMEOUT: &str = "grpc-timeout";
+
 /// The method of a call, for example `countersign.envelope.v1.EnvelopeService/GetEnvelope`.
 fn method_of(path: &str) -> &str {
     path.strip_prefix('/').unwrap_or(path)

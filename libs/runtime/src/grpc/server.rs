@@ -116,7 +116,6 @@ impl Server {
         }
 
         let serving = tonic::transport::Server::builder()
-            .timeout(settings.timeout)
             .concurrency_limit_per_connection(settings.in_flight_max)
             .load_shed(true)
             .max_concurrent_streams(settings.streams_max)
@@ -125,7 +124,7 @@ impl Server {
             .http2_keepalive_interval(Some(settings.keepalive_every))
             .http2_keepalive_timeout(Some(settings.keepalive_every))
             .tcp_nodelay(true)
-            .layer(ServerTrace)
+            .layer(ServerTrace { timeout: settings.timeout })
             .add_routes(self.routes.routes())
             .serve_with_incoming_shutdown(
                 TcpListenerStream::new(listener),
