@@ -147,7 +147,7 @@ macro_rules! text_id {
 }
 
 text_id!(
-    /// A connection's key in the configuration, for example `atlas-main`.
+    /// A connection's key in the configuration, for example `contracts-main`.
     ConnectionId,
     64
 );

@@ -10,10 +10,10 @@ use crate::ids::{ConnectionId, ProviderEnvelopeId};
 use crate::personal::Personal;
 use crate::time::Timestamp;
 
-/// Largest body taken from outside, in bytes (atlas.md §11.5, crm.md §2.2.2).
+/// Largest body taken from outside, in bytes: more than any vendor's contract allows.
 pub const BODY_BYTES_MAX: usize = 1024 * 1024;
 
-/// Most signals one delivery may carry (HubSpot sends up to 100; crm.md §2.3).
+/// Most signals one delivery may carry (the largest known batch is 100).
 pub const SIGNALS_MAX: usize = 500;
 
 /// A webhook exactly as it arrived. Nothing in it may be trusted, and it is never printed.

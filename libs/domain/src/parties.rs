@@ -2,7 +2,7 @@
 
 use crate::personal::Personal;
 
-/// Most parties an envelope may have (atlas.md §18, our own bound).
+/// Most parties an envelope may have (our own bound).
 pub const PARTIES_MAX: usize = 10;
 
 /// Somebody who signs.

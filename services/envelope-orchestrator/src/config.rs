@@ -23,7 +23,8 @@ pub struct Tuning {
     pub lookup_wait: Duration,
     /// Pauses between attempts of calls that change something at the provider.
     pub write_backoff: Backoff,
-    /// No write is attempted longer than this after it was asked for: Atlas forgets its keys then.
+    /// No write is attempted longer than this after it was asked for: providers forget idempotency
+    /// keys then.
     pub write_budget: Duration,
     /// Pauses between attempts of reads.
     pub read_backoff: Backoff,

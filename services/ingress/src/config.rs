@@ -12,7 +12,7 @@ pub struct Settings {
     /// Longest time a body may take to arrive; slower ones are answered 408.
     pub body_deadline: Duration,
     /// Longest wait for a verdict; then the delivery is parked. Below the senders' own deadlines
-    /// (5 s at HubSpot-like, 10 s at Atlas-like senders).
+    /// (5 s at the most impatient one).
     pub verdict_deadline: Duration,
     /// Long-lived streams to verification.
     pub lanes: usize,

@@ -8,7 +8,7 @@ use crate::ids::{FlowName, TenantId};
 pub struct Trigger<'a> {
     /// The tenant.
     pub tenant: &'a TenantId,
-    /// The CRM's kind, for example `hubspot`.
+    /// The CRM's kind, as the configuration writes it.
     pub provider: &'a str,
     /// The CRM account (portal, organisation).
     pub account: &'a str,
