@@ -1,12 +1,11 @@
 //! Where to look: the way to an envelope by what is known of it.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
-use crate::projection_stub::{Projection, ProjectionError};
 use domain::ids::{ConnectionId, EnvelopeId, ProviderEnvelopeId};
 use event_log::{Category, Position};
+use projection::{Projection, ProjectionError};
 use runtime::config::SharedConfiguration;
 use tokio_util::sync::CancellationToken;
 
@@ -35,7 +34,7 @@ pub enum DirectoryError {
 /// A cheap handle to the view of the envelopes.
 #[derive(Clone)]
 pub struct Directory {
-    projection: Arc<Projection<Envelopes>>,
+    projection: Projection<Envelopes>,
     store: Store,
     configuration: SharedConfiguration,
 }
@@ -51,7 +50,7 @@ impl Directory {
         configuration: SharedConfiguration,
     ) -> Result<Directory, ProjectionError> {
         let projection = Projection::open(dir, store.log().clone(), Category::Envelopes, Envelopes).await?;
-        Ok(Directory { projection: Arc::new(projection), store, configuration })
+        Ok(Directory { projection, store, configuration })
     }
 
     /// Keeps the view up to date until `shutdown`.
@@ -126,7 +125,7 @@ impl Directory {
         limit: usize,
     ) -> Result<Vec<(Vec<u8>, Subject)>, DirectoryError> {
         let mut found = Vec::new();
-        for (key, _) in self.projection.scan(NEWEST, &[], limit, after)? {
+        for projection::Row { key, .. } in self.projection.scan(NEWEST, &[], limit, after)? {
             let id = envelope_id(key.get(8..).unwrap_or_default())?;
             found.push((key, self.known(&id)?.ok_or(DirectoryError::Row)?));
         }
@@ -142,7 +141,7 @@ impl Directory {
         loop {
             let page = self.projection.scan(OPEN, &[], OPEN_PAGE, after.as_deref())?;
             let last = page.len() < OPEN_PAGE;
-            for (key, _) in page {
+            for projection::Row { key, .. } in page {
                 found.push(self.known(&envelope_id(&key)?)?.ok_or(DirectoryError::Row)?);
                 after = Some(key);
             }

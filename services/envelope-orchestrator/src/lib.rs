@@ -17,7 +17,6 @@ pub mod config;
 mod directory;
 mod grpc;
 mod holds;
-mod projection_stub;
 mod signals;
 mod store;
 mod timers;
@@ -30,11 +29,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::projection_stub::ProjectionError;
 use contracts::wire::envelope::envelope_service_server::{EnvelopeService, EnvelopeServiceServer};
 use domain::ids::ConnectionId;
-use event_log::{Category, Consumer, EventLog, Handler, ReadError, Start};
+use event_log::{Category, Consumer, EventLog, Handler, Position, ReadError, Start};
 use parking_lot::Mutex;
+use projection::ProjectionError;
 use providers::Provider;
 use runtime::clock::Clock;
 use runtime::config::SharedConfiguration;
@@ -45,7 +44,7 @@ use tokio_util::sync::CancellationToken;
 pub use config::Tuning;
 use directory::{Directory, DirectoryError};
 use holds::Holds;
-use store::Store;
+use store::{Store, Subject};
 
 /// The adapter of a connection; `None` when the configuration has no such provider connection.
 pub type Providers = Arc<dyn Fn(&ConnectionId) -> Option<Arc<dyn Provider>> + Send + Sync>;
@@ -81,9 +80,6 @@ pub enum RunError {
     /// The view of envelopes does not open.
     #[error("CS-ORCH-004: the view of envelopes does not open")]
     View(#[from] ProjectionError),
-    /// The view cannot be read.
-    #[error(transparent)]
-    Directory(#[from] DirectoryError),
     /// The log does not answer, or holds a record that cannot be read.
     #[error(transparent)]
     Log(#[from] ReadError),
@@ -168,11 +164,13 @@ impl Orchestrator {
 
     async fn timers(&self, ready: Arc<Notify>, shutdown: CancellationToken) -> Result<(), RunError> {
         let head = self.store.log().head(Category::Envelopes).await?;
-        while let Err(error) = self.directory.wait_for(head, Duration::from_secs(60)).await {
-            tracing::info!(%error, "the view of envelopes is being rebuilt");
-        }
-        let from = self.directory.position();
-        let open = self.directory.open_envelopes()?;
+        let (from, open) = loop {
+            match self.open_envelopes(head).await {
+                Ok(found) => break found,
+                Err(error) => tracing::info!(%error, "the view of envelopes is being rebuilt"),
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        };
         let timers = timers::Timers {
             store: self.store.clone(),
             providers: self.providers.clone(),
@@ -180,6 +178,13 @@ impl Orchestrator {
             tuning: self.tuning.clone(),
         };
         Ok(timers.run(open, from, ready, shutdown).await?)
+    }
+
+    /// A position not before `head`, and the envelopes that are open from there on.
+    async fn open_envelopes(&self, head: Position) -> Result<(Position, Vec<Subject>), DirectoryError> {
+        self.directory.wait_for(head, Duration::from_secs(60)).await?;
+        let from = self.directory.position();
+        Ok((from, self.directory.open_envelopes()?))
     }
 
     fn signals(&self) -> signals::Signals {

@@ -3,12 +3,12 @@
 //! A cache of the log without personal data. Whatever is answered or decided is read from the log itself; the
 //! view only says where to look.
 
-use crate::projection_stub::{Rows, View, ViewError};
 use contracts::envelope as codec;
 use contracts::seal::Opener;
 use domain::envelope::{Envelope, Stage, evolve};
 use domain::ids::{ConnectionId, EnvelopeId, ProviderEnvelopeId, TenantId};
 use event_log::{Recorded, RecordedEvent, Version};
+use projection::{Rows, View, ViewError};
 use serde::{Deserialize, Serialize};
 
 use crate::store::Subject;
@@ -54,7 +54,7 @@ impl Row {
 pub struct Envelopes;
 
 impl View for Envelopes {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "envelopes"
     }
 
@@ -62,20 +62,18 @@ impl View for Envelopes {
         1
     }
 
-    fn apply(&self, recorded: &Recorded, rows: &mut Rows) -> Result<(), ViewError> {
+    fn apply(&self, recorded: &Recorded, rows: &mut Rows<'_>) -> Result<(), ViewError> {
         let Some(Subject { tenant, id }) = Subject::of(&recorded.entity) else { return Ok(()) };
         let key = id.as_bytes();
         let before: Option<Row> = match rows.get(ENVELOPES, key)? {
-            Some(bytes) => {
-                Some(serde_json::from_slice(&bytes).map_err(|error| ViewError::new(error.to_string()))?)
-            }
+            Some(bytes) => Some(serde_json::from_slice(&bytes).map_err(ViewError::undecodable)?),
             None => None,
         };
         let after = after(before.as_ref(), tenant, recorded)?;
         if recorded.previous_version == Version::NONE
             && let Some(first) = recorded.events.first()
         {
-            rows.put(NEWEST, &newest_key(first, &id), &[])?;
+            rows.put(NEWEST, &newest_key(first, &id), [])?;
         }
         if let Some(provider_id) = &after.provider_id {
             rows.put(PROVIDER_IDS, &joined(&after.connection, provider_id.as_bytes()), key)?;
@@ -83,7 +81,7 @@ impl View for Envelopes {
         let nameless = joined(&after.connection, key);
         mark(rows, NAMELESS, &nameless, after.open && after.provider_id.is_none())?;
         mark(rows, OPEN, key, after.open)?;
-        rows.put(ENVELOPES, key, &after.to_bytes())
+        rows.put(ENVELOPES, key, after.to_bytes())
     }
 }
 
@@ -117,11 +115,11 @@ fn after(before: Option<&Row>, tenant: TenantId, recorded: &Recorded) -> Result<
 
 fn decoded(event: &RecordedEvent) -> Result<domain::envelope::Event, ViewError> {
     codec::decode(&event.kind, event.schema, &event.payload, &event.id, &Opener::new(None))
-        .map_err(|error| ViewError::new(error.to_string()))
+        .map_err(ViewError::undecodable)
 }
 
-fn mark(rows: &mut Rows, table: &str, key: &[u8], wanted: bool) -> Result<(), ViewError> {
-    if wanted { rows.put(table, key, &[]) } else { rows.remove(table, key) }
+fn mark(rows: &mut Rows<'_>, table: &'static str, key: &[u8], wanted: bool) -> Result<(), ViewError> {
+    if wanted { rows.put(table, key, []) } else { rows.remove(table, key) }
 }
 
 /// The key of [`PROVIDER_IDS`].

@@ -17,7 +17,8 @@ const PROBE: Duration = Duration::from_secs(15 * 60 + 1);
 async fn three(world: &World) -> Vec<String> {
     let mut ids = Vec::new();
     for number in 1..=3 {
-        let id = world.create(request(&format!("deal-{number}"))).await.unwrap().envelope_id;
+        let made = world.create(request(&format!("deal-{number}"))).await.expect("it is made");
+        let id = made.envelope_id;
         world.until_stage(&id, Stage::Preparing).await;
         ids.push(id);
     }
