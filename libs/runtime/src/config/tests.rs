@@ -302,6 +302,22 @@ fn a_bad_edit_leaves_the_old_version_in_force() {
     assert!(shared.current().flows().is_empty());
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_changed_file_is_in_force_without_a_restart() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), GOOD).unwrap();
+    let shared = SharedConfiguration::from_file(file.path(), RULES, environment()).unwrap();
+    let mut versions = shared.subscribe();
+    let shutdown = tokio_util::sync::CancellationToken::new();
+    let edit = async {
+        std::fs::write(file.path(), "tenants: {acme: {}}\n").unwrap();
+        versions.changed().await.unwrap();
+        shutdown.cancel();
+    };
+    tokio::join!(shared.clone().follow_file(shutdown.clone()), edit);
+    assert!(shared.current().flows().is_empty());
+}
+
 #[test]
 fn the_schema_knows_every_key_of_the_example_and_forbids_others() {
     let schema = schema();

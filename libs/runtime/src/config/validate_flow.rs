@@ -116,7 +116,8 @@ fn check_writes(configuration: &Configuration, flow: &Flow, path: &str, mistakes
         for (moment, properties) in write.moments() {
             for (property, value) in properties {
                 let started = configuration.flows.iter().find(|other| {
-                    other.when.connection == write.connection && starts(other, write, property, value)
+                    other.when.connection == write.connection
+                        && starts(configuration, other, write, property, value)
                 });
                 let Some(started) = started else { continue };
                 let what = format!("this write would start the flow `{}`", started.name);
@@ -128,16 +129,19 @@ fn check_writes(configuration: &Configuration, flow: &Flow, path: &str, mistakes
     }
 }
 
-/// Whether the change of `property` to `value` would start `flow`, as far as can be told here.
-fn starts(flow: &Flow, write: &Write, property: &str, value: &str) -> bool {
+/// Whether our own change of `property` to `value` would start `flow`, as far as can be told here.
+fn starts(configuration: &Configuration, flow: &Flow, write: &Write, property: &str, value: &str) -> bool {
     let Some(condition) = &flow.when.condition else {
         // Without a condition, any change of a property starts it; the making of a record does not.
         return flow.when.event.to_ascii_lowercase().contains("property");
     };
     let value = if is_template(value) { ANY_VALUE } else { value };
+    let account = configuration.connections.get(&write.connection);
+    let account =
+        account.and_then(|connection| connection.portal_id.as_ref().or(connection.account.as_ref()));
     let event = json!({
-        "event": flow.when.event, "object": write.object, "property": property, "value": value,
-        "actor": "integration", "actor_id": "", "account": "", "object_id": "0",
+        "event": flow.when.event, "account": account, "object_type": write.object, "object_id": "0",
+        "property": property, "value": value, "actor": "integration",
     });
     // A condition that asks for more than this cannot be judged before the flow runs.
     Expressions::default().condition(condition, &event).unwrap_or(false)
