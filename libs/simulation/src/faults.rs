@@ -12,7 +12,7 @@ const HOLD_DEFAULT: Duration = Duration::from_secs(30);
 /// What a rule does to a request.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
-    /// This answer instead of the real one; nothing is applied.
+    /// This answer instead of the real one; nothing is applied, unless `after_apply`.
     Answer {
         /// HTTP status.
         status: u16,
@@ -20,6 +20,8 @@ pub enum Action {
         body: Option<Value>,
         /// Headers by name.
         headers: Map<String, Value>,
+        /// The change is applied first, and its own answer is lost.
+        after_apply: bool,
     },
     /// The change is applied, then silence, then the line is closed.
     TimeoutAfterApply(Duration),
@@ -33,6 +35,8 @@ pub enum Action {
     Html502,
     /// The change is applied, but the answer breaks off in its middle.
     TruncateBody,
+    /// The real answer; its second half comes later.
+    SlowBody(Duration),
 }
 
 impl Action {
@@ -46,6 +50,7 @@ impl Action {
             Self::Delay(_) => "delay_ms",
             Self::Html502 => "html_502",
             Self::TruncateBody => "truncate_body",
+            Self::SlowBody(_) => "slow_body_ms",
         }
     }
 
@@ -57,7 +62,8 @@ impl Action {
             let status = u16::try_from(status).ok().filter(|status| (200..600).contains(status));
             let headers = members.get("headers").and_then(Value::as_object).cloned().unwrap_or_default();
             let status = status.ok_or("status must be between 200 and 599")?;
-            return Ok(Self::Answer { status, body: members.get("body").cloned(), headers });
+            let after_apply = members.get("after_apply").and_then(Value::as_bool).unwrap_or(false);
+            return Ok(Self::Answer { status, body: members.get("body").cloned(), headers, after_apply });
         }
         match name {
             Some("timeout_after_apply") => Ok(Self::TimeoutAfterApply(hold)),
@@ -65,6 +71,9 @@ impl Action {
             Some("drop_connection") => Ok(Self::DropConnection),
             Some("delay_ms") => Ok(Self::Delay(Duration::from_millis(number("delay_ms").unwrap_or(0)))),
             Some("html_502") => Ok(Self::Html502),
+            Some("slow_body_ms") => {
+                Ok(Self::SlowBody(Duration::from_millis(number("slow_body_ms").unwrap_or(0))))
+            }
             Some("truncate_body") => Ok(Self::TruncateBody),
             Some(_) | None => Err("unknown action".to_owned()),
         }

@@ -1,11 +1,13 @@
 //! The layer around every simulator: writes requests down and applies fault orders.
 
+use std::time::Duration;
+
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 use bytes::Bytes;
-use futures::stream;
+use futures::{StreamExt, stream};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde_json::Value;
 
@@ -47,9 +49,15 @@ async fn answer(
             tokio::time::sleep(pause).await;
             next.run(request).await
         }
-        Some(Action::Answer { status, body, headers }) => ordered(status, body, &headers),
+        Some(Action::Answer { status, body, headers, after_apply }) => {
+            if after_apply {
+                drop(next.run(request).await);
+            }
+            ordered(status, body, &headers)
+        }
         Some(Action::Html502) => (StatusCode::BAD_GATEWAY, Html(BAD_GATEWAY)).into_response(),
-        Some(Action::TruncateBody) => truncated(next.run(request).await).await,
+        Some(Action::TruncateBody) => halved(next.run(request).await, None).await,
+        Some(Action::SlowBody(pause)) => halved(next.run(request).await, Some(pause)).await,
         Some(Action::DropConnection) => hang_up(),
         Some(Action::TimeoutBeforeApply(hold)) => {
             close(None);
@@ -93,12 +101,18 @@ fn ordered(status: u16, body: Option<Value>, headers: &serde_json::Map<String, V
     response
 }
 
-/// The same head, announcing the whole length, but only the first half of the body before the line breaks.
-async fn truncated(response: Response) -> Response {
+/// The same head, announcing the whole length; after the first half of the body a pause and the rest, or the end of the line.
+async fn halved(response: Response, pause: Option<Duration>) -> Response {
     let (mut parts, body) = response.into_parts();
     let Ok(body) = to_bytes(body, REQUEST_BYTES_MAX).await else { return hang_up() };
     parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
-    let half: Result<Bytes, std::io::Error> = Ok(body.slice(..body.len() / 2));
-    let broken = Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset));
-    Response::from_parts(parts, Body::from_stream(stream::iter([half, broken])))
+    let (first, second) = (body.slice(..body.len() / 2), body.slice(body.len() / 2..));
+    let first: Result<Bytes, std::io::Error> = Ok(first);
+    let rest = async move {
+        let pause = pause.ok_or_else(|| std::io::Error::from(std::io::ErrorKind::ConnectionReset))?;
+        tokio::time::sleep(pause).await;
+        Ok(second)
+    };
+    let pieces = stream::iter([first]).chain(stream::once(rest));
+    Response::from_parts(parts, Body::from_stream(pieces))
 }

@@ -1,6 +1,7 @@
 //! The vendor simulators as an integrator meets them: through real HTTP, line by line of the contracts.
 
 mod atlas_api;
+mod atlas_create;
 mod atlas_people;
 mod atlas_webhooks;
 mod pandadoc_api;

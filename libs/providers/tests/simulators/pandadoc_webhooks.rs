@@ -66,7 +66,7 @@ async fn a_life_is_told_in_order_with_metadata_and_a_signature_in_the_query() {
 #[tokio::test]
 async fn events_of_one_document_travel_together_when_batching() {
     let hook = receiver([]).await;
-    let panda = subscribed(&hook, Switches { batch_ms: 400, ..quick() }).await;
+    let panda = subscribed(&hook, Switches { batch_ms: 1_500, ..quick() }).await;
     panda.post("/__sim/ui/documents", json!({})).await;
     let other = json_of(&panda.post("/__sim/ui/documents", json!({})).await);
     act(&panda, text_of(&other["id"]), "send", json!({})).await;

@@ -55,6 +55,21 @@ async fn a_proxy_page_is_html_and_a_delay_only_delays() {
 }
 
 #[tokio::test]
+async fn an_error_after_the_commit_is_an_error_of_an_applied_change() {
+    let stand = Stand::open().await;
+    stand.order("/__sim/faults", json!({"action": {"status": 500, "after_apply": true}})).await;
+    assert_eq!((stand.add().await.unwrap().status, stand.count()), (500, 1));
+}
+
+#[tokio::test]
+async fn a_slow_body_is_whole_in_the_end() {
+    let stand = Stand::open().await;
+    stand.order("/__sim/faults", json!({"action": {"slow_body_ms": 5}})).await;
+    let pong = stand.call(Request::get(stand.url("/ping"), "ping")).await.unwrap();
+    assert_eq!(pong.body, "pong");
+}
+
+#[tokio::test]
 async fn an_unknown_action_is_refused() {
     let stand = Stand::open().await;
     assert_eq!(stand.order("/__sim/faults", json!({"action": "explode"})).await.status, 400);

@@ -1,6 +1,6 @@
 //! Everything one Atlas account holds: envelopes, credits, keys, remembered answers, and the mails that went out.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use domain::time::Timestamp;
@@ -59,7 +59,7 @@ pub(super) struct World {
     pub suspended: bool,
     pub keys: HashSet<String>,
     pub switches: Switches,
-    pub mails: Vec<Mail>,
+    pub mails: VecDeque<Mail>,
     pub detection_rules: Vec<DetectionRule>,
     pub templates: HashMap<String, Template>,
     /// One-time storage tokens and the envelope each opens.
@@ -82,7 +82,7 @@ impl World {
             suspended: false,
             keys,
             switches,
-            mails: vec![],
+            mails: VecDeque::new(),
             detection_rules: vec![],
             templates: HashMap::from([(order_form.template_id.clone(), order_form)]),
             storage: HashMap::new(),
@@ -123,9 +123,9 @@ impl World {
 
     pub(super) fn post(&mut self, mail: Mail) {
         if self.mails.len() >= MAILS_MAX {
-            self.mails.remove(0);
+            self.mails.pop_front();
         }
-        self.mails.push(mail);
+        self.mails.push_back(mail);
     }
 
     /// Claims an idempotency key: `Ok(None)` = go ahead, `Ok(Some)` = the answer given before.
