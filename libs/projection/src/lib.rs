@@ -15,9 +15,11 @@ mod error;
 mod folder;
 mod project;
 mod projection;
+mod reading;
 mod store;
 mod view;
 
 pub use error::{ProjectionError, ViewError};
-pub use projection::{Projection, Row};
+pub use projection::Projection;
+pub use reading::Row;
 pub use view::{KEY_BYTES_MAX, Rows, VALUE_BYTES_MAX, View};

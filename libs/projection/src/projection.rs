@@ -9,13 +9,12 @@ use event_log::{Category, EventLog, Position, Recorded, StateError, Tailed};
 use futures::StreamExt as _;
 use parking_lot::RwLock;
 use tokio::sync::{Notify, watch};
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::project::{BATCH_MAX, Failure, project};
 use crate::store::{Damaged, Identity, Store, caught};
-use crate::view::row_key;
 use crate::{ProjectionError, View, folder};
 
 const FLUSH_EVERY: Duration = Duration::from_millis(500);
@@ -23,35 +22,26 @@ const LOG_ID_KEY: &str = "projection/log-id";
 /// Rebuilds in a row, without ever catching up, before the projection gives up.
 const REBUILDS_MAX: u32 = 2;
 
-/// One row of a scan.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
-    /// The key within its table.
-    pub key: Vec<u8>,
-    /// The value.
-    pub value: Vec<u8>,
-}
-
 /// How far a projection has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Progress {
-    position: Position,
-    caught_up: bool,
+pub(crate) struct Progress {
+    pub(crate) position: Position,
+    pub(crate) caught_up: bool,
 }
 
 /// A cheap handle to the rows of one view over one category.
-pub struct Projection<V>(Arc<Inner<V>>);
+pub struct Projection<V>(pub(crate) Arc<Inner<V>>);
 
-struct Inner<V> {
+pub(crate) struct Inner<V> {
     view: V,
     log: EventLog,
     dir: PathBuf,
-    identity: Identity,
+    pub(crate) identity: Identity,
     /// `None` only while the folder is being rebuilt.
-    store: RwLock<Option<Store>>,
-    progress: watch::Sender<Progress>,
+    pub(crate) store: RwLock<Option<Store>>,
+    pub(crate) progress: watch::Sender<Progress>,
     /// A reader met damage; whoever runs the projection rebuilds it.
-    damaged: Notify,
+    pub(crate) damaged: Notify,
 }
 
 impl<V> Clone for Projection<V> {
@@ -216,74 +206,6 @@ impl<V: View> Projection<V> {
             }
         })
         .await
-    }
-
-    /// The value of a row.
-    ///
-    /// # Errors
-    /// While the folder is being rebuilt.
-    pub fn get(&self, table: &'static str, key: &[u8]) -> Result<Option<Vec<u8>>, ProjectionError> {
-        self.read(|store| store.get(&row_key(table, key)))
-    }
-
-    /// Rows of a table whose keys start with `prefix`, in order of the keys, after the key `after` (itself
-    /// left out), at most `rows_max`.
-    ///
-    /// # Errors
-    /// While the folder is being rebuilt.
-    pub fn scan(
-        &self,
-        table: &'static str,
-        prefix: &[u8],
-        rows_max: usize,
-        after: Option<&[u8]>,
-    ) -> Result<Vec<Row>, ProjectionError> {
-        let after = after.map(|after| row_key(table, after));
-        let cut = row_key(table, &[]).len();
-        self.read(|store| store.scan(&row_key(table, prefix), after.as_deref(), cut, rows_max))
-    }
-
-    /// SHA-256 over every row in order of the keys: equal after every rebuild from the same commits.
-    ///
-    /// # Errors
-    /// While the folder is being rebuilt.
-    pub fn digest(&self) -> Result<[u8; 32], ProjectionError> {
-        self.read(Store::digest)
-    }
-
-    fn read<T>(&self, read: impl FnOnce(&Store) -> Result<T, Damaged>) -> Result<T, ProjectionError> {
-        let store = self.0.store.read();
-        let store = store.as_ref().ok_or(ProjectionError::Rebuilding)?;
-        read(store).map_err(|Damaged(reason)| {
-            warn!(projection = self.0.identity.view, reason, "a row of the projection cannot be read");
-            self.0.damaged.notify_one();
-            ProjectionError::Rebuilding
-        })
-    }
-
-    /// Where it has come to. Every commit up to here is in the rows.
-    pub fn position(&self) -> Position {
-        self.0.progress.borrow().position
-    }
-
-    /// Whether it has been level with the log since it started or was last rebuilt; for readiness.
-    pub fn caught_up(&self) -> bool {
-        self.0.progress.borrow().caught_up
-    }
-
-    /// Waits until every commit up to `position` is in the rows, at most `deadline`.
-    ///
-    /// # Errors
-    /// [`ProjectionError::Behind`] when the deadline passes first.
-    pub async fn wait_for(&self, position: Position, deadline: Duration) -> Result<(), ProjectionError> {
-        let mut progress = self.0.progress.subscribe();
-        let reached = progress.wait_for(|progress| progress.position >= position);
-        match timeout(deadline, reached).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(_)) | Err(_) => {
-                Err(ProjectionError::Behind { wanted: position, reached: self.position() })
-            }
-        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use event_log::{Category, Position};
 use sha2::{Digest as _, Sha256};
 
-use crate::projection::Row;
+use crate::reading::Row;
 
 const CACHE_BYTES_MAX: u64 = 32 * 1024 * 1024;
 /// Leaves of large values stay below a quarter of it; what is above goes to files that sled never syncs.
