@@ -120,31 +120,4 @@ impl Guard {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn without_a_collector_spans_have_ids_and_the_flush_ends() {
-        let provider = provider(&Settings::default()).unwrap();
-        let subscriber = Registry::default().with(spans(&provider).unwrap());
-        let trace = tracing::subscriber::with_default(subscriber, || {
-            crate::propagation::trace_of(&tracing::info_span!("work"))
-        });
-        assert!(trace.0.is_some());
-        Guard(provider).flush().await;
-    }
-
-    #[tokio::test]
-    async fn a_collector_that_is_down_does_not_hold_the_flush() {
-        let settings =
-            Settings { otlp_endpoint: Some("http://127.0.0.1:1".to_owned()), ..Settings::default() };
-        let provider = provider(&settings).unwrap();
-        tokio::time::timeout(EXPORT_TIMEOUT * 4, Guard(provider).flush()).await.unwrap();
-    }
-
-    #[test]
-    fn a_filter_that_cannot_be_read_is_an_error() {
-        let settings = Settings { filter: Some("info,=[[".to_owned()), ..Settings::default() };
-        assert!(matches!(start(&settings), Err(TelemetryError::Filter(_))));
-    }
-}
+mod tests;
