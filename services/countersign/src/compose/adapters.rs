@@ -1,0 +1,88 @@
+//! What each kind of connection needs, and the signature providers of the configuration in force.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use domain::ids::ConnectionId;
+use envelope_orchestrator::Providers;
+use providers::Provider;
+use runtime::clock::Clock;
+use runtime::config::{Connection, KindRule, Loaded, SharedConfiguration};
+use secrecy::SecretString;
+
+/// Which secrets each kind of connection calls and verifies with.
+pub const RULES: [KindRule; 3] = [
+    KindRule { kind: "atlas", call: "api_keys", verify: "api_keys" },
+    KindRule { kind: "pandadoc", call: "api_key", verify: "shared_keys" },
+    KindRule { kind: "hubspot", call: "access_token", verify: "client_secrets" },
+];
+
+type Table = HashMap<ConnectionId, Arc<dyn Provider>>;
+/// The adapters of one version of the configuration.
+type Built = Option<(Arc<Loaded>, Arc<Table>)>;
+
+/// Finds the adapter of a connection; adapters are made anew when the configuration changes.
+pub fn providers(
+    configuration: SharedConfiguration,
+    clock: Clock,
+    allow_private_addresses: bool,
+) -> Providers {
+    let built: std::sync::Mutex<Built> = std::sync::Mutex::new(None);
+    Arc::new(move |connection| {
+        let loaded = configuration.current();
+        let mut built = built.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let table = match &*built {
+            Some((from, table)) if Arc::ptr_eq(from, &loaded) => table.clone(),
+            Some(_) | None => {
+                let table = Arc::new(connect(&loaded, &configuration, &clock, allow_private_addresses));
+                *built = Some((loaded, table.clone()));
+                table
+            }
+        };
+        table.get(connection).cloned()
+    })
+}
+
+fn connect(
+    loaded: &Loaded,
+    configuration: &SharedConfiguration,
+    clock: &Clock,
+    allow_private_addresses: bool,
+) -> Table {
+    let connections = loaded.configuration().connections.iter();
+    let wanted = connections.filter(|(_, connection)| providers::kinds().contains(&connection.kind.as_str()));
+    let made = wanted.filter_map(|(id, connection)| {
+        let settings = settings(id, connection, configuration, clock, allow_private_addresses)?;
+        match providers::connect(&connection.kind, settings) {
+            Ok(provider) => Some((id.clone(), provider)),
+            Err(error) => {
+                tracing::error!(connection = %id, %error, "the connection cannot be used");
+                None
+            }
+        }
+    });
+    made.collect()
+}
+
+fn settings(
+    id: &ConnectionId,
+    connection: &Connection,
+    configuration: &SharedConfiguration,
+    clock: &Clock,
+    allow_private_addresses: bool,
+) -> Option<providers::ConnectionSettings> {
+    let (shared, clock, key_of) = (configuration.clone(), clock.clone(), id.clone());
+    Some(providers::ConnectionSettings {
+        connection: id.clone(),
+        base_url: connection.base_url.parse().ok()?,
+        // The key in force at the moment of the call; empty, and so refused, when there is none.
+        key: Arc::new(move || {
+            let loaded = shared.current();
+            let key = loaded.credentials(&key_of).and_then(|credentials| credentials.call_key(clock.now()));
+            key.unwrap_or_else(|| SecretString::from(String::new()))
+        }),
+        webhook_url: connection.webhook_url.as_deref().and_then(|url| url.parse().ok()),
+        options: connection.options.clone().into_iter().collect(),
+        allow_private_addresses,
+    })
+}

@@ -1,0 +1,7 @@
+//! The parts that are put together: the log, the adapters, the simulators, the configuration that fits them.
+
+pub mod adapters;
+pub mod configuration;
+pub mod log;
+pub mod services;
+pub mod simulators;
