@@ -33,7 +33,7 @@ lint:
 deny:
     target/tools/bin/cargo-deny --offline check --hide-inclusion-graph bans licenses sources
 
-# Needs the network
+# Known vulnerabilities; needs the network
 advisories:
     target/tools/bin/cargo-deny check advisories
 
