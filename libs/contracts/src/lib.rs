@@ -14,6 +14,7 @@ mod error;
 mod fields;
 pub mod intake;
 pub mod parked;
+mod redacted;
 pub mod seal;
 pub mod sync;
 pub mod wire;

@@ -1,7 +1,6 @@
 //! The generated wire types. Only this crate and the edges of services see them.
 //!
-//! Some messages hold personal data in clear on their way through gRPC, so their `Debug` output must never
-//! reach a log line.
+//! Some messages hold personal data in clear on their way through gRPC; their `Debug` output shows none of it.
 
 pub use countersign::common::v1 as common;
 pub use countersign::crmsync::v1 as crmsync;

@@ -142,3 +142,21 @@ fn an_erased_envelope_says_so_and_shows_nothing_personal() {
     assert!(shown.erased);
     assert_eq!(shown.review_url, "");
 }
+
+#[test]
+fn printing_a_request_or_an_envelope_shows_nobody() {
+    let mut envelope = replay(&[]);
+    envelope.review_link = Some(Personal::new("https://atlas.test/review/s3cret"));
+    let shown = resource(&EnvelopeId::from_bytes([1; 16]), &"acme".parse().unwrap(), 1, &envelope);
+    let response = wire::GetEnvelopeResponse { envelope: Some(shown), position: 1 };
+    let delivery = contracts::wire::verification::Delivery {
+        connection: "atlas-main".to_owned(),
+        body: b"dana@buyer.test".to_vec(),
+        ..Default::default()
+    };
+    let printed = format!("{:?} {response:?} {delivery:?}", request());
+    for secret in ["dana", "Dana", "s3cret", "files.acme.test", "100, 97, 110, 97"] {
+        assert!(!printed.contains(secret), "{secret} is in {printed}");
+    }
+    assert!(printed.contains("atlas-main"));
+}
