@@ -115,6 +115,6 @@ mod tests {
     fn what_strangers_write_stays_text() {
         let html = button("/x", "Send", &[("a", "\"><script>")]);
         assert!(!html.contains("<script>"));
-        assert!(page("Atlas", "<b>", "").contains("&lt;b&gt;"));
+        assert!(page("Vendor", "<b>", "").contains("&lt;b&gt;"));
     }
 }

@@ -123,7 +123,7 @@ mod tests {
     fn keys_signatures_and_link_tokens_are_not_written_down() {
         let (parts, ()) = http::Request::get("/sign/1?t=secret-token&page=2&signature=abc")
             .header("Authorization", "Bearer secret-key")
-            .header("X-Atlas-Signature", "sha256=secret-digest")
+            .header("X-Vendor-Signature", "sha256=secret-digest")
             .body(())
             .unwrap()
             .into_parts();
