@@ -4,7 +4,7 @@
 use super::super::decision::Decision;
 use super::super::event::{Correction, Event, IgnoreReason};
 use super::super::state::Stage;
-use super::{News, Verdict, all_signed, open};
+use super::{News, Verdict, all_signed, facts, open};
 use crate::intake::Claim;
 
 /// How it ended. Voided and expired are one end: providers use either word for the other.
@@ -116,6 +116,7 @@ fn correct(decision: &mut Decision<'_>, news: &News, have: End, told: End) -> Ve
 /// §5.4: what we called failed exists after all. It begins again, and the claim counts from there.
 fn revive(decision: &mut Decision<'_>, news: &News) -> Verdict {
     open::begin_again(decision, news);
+    facts::merge(decision, news);
     let _ = open::weigh(decision, news);
     Verdict::Applied
 }
