@@ -34,6 +34,8 @@ pub struct Tuning {
     pub artifact_budget: Duration,
     /// Effects that run at once.
     pub effects_concurrency: usize,
+    /// Signed documents that are fetched at once; each is held in memory, at most 64 MiB.
+    pub documents_concurrency: usize,
     /// Signals that are applied at once.
     pub signals_concurrency: usize,
     /// Polls and timers that run at once.
@@ -72,6 +74,7 @@ impl Default for Tuning {
             },
             artifact_budget: 7 * 24 * 60 * minute,
             effects_concurrency: 64,
+            documents_concurrency: 4,
             signals_concurrency: 64,
             timers_concurrency: 32,
             timer_tick: Duration::from_millis(50),

@@ -66,6 +66,11 @@ impl Directory {
         self.projection.position()
     }
 
+    /// Whether the view has been level with the log since the start.
+    pub fn caught_up(&self) -> bool {
+        self.projection.caught_up()
+    }
+
     /// Returns once the view has reached `position`.
     ///
     /// # Errors

@@ -1,9 +1,9 @@
 //! Drives every envelope from request to outcome.
 //!
 //! A wish comes in over gRPC, a signal over the log; both become commands, and only [`store`] turns commands
-//! into events. Four tasks work beside the gRPC service: the view says where to look ([`directory`]), the
-//! follower of the intake applies what providers report ([`signals`]), the follower of the envelopes carries out
-//! what facts call for ([`worker`]), and one loop looks again when it is time ([`timers`]).
+//! into events. Beside the gRPC service run: the view that says where to look ([`directory`]), the follower of
+//! the intake that applies what providers report ([`signals`]), two followers of the envelopes that carry out
+//! what facts call for ([`worker`]), and one loop that looks again when it is time ([`timers`]).
 //!
 //! What dies with the process is only in its memory: waiting lines, timers and parked signals are derived from
 //! the log and stand again after a restart. Every effect may run twice; its key comes from the order, so the
@@ -45,6 +45,7 @@ pub use config::Tuning;
 use directory::{Directory, DirectoryError};
 use holds::Holds;
 use store::{Store, Subject};
+use worker::Lane;
 
 /// The adapter of a connection; `None` when the configuration has no such provider connection.
 pub type Providers = Arc<dyn Fn(&ConnectionId) -> Option<Arc<dyn Provider>> + Send + Sync>;
@@ -56,7 +57,7 @@ pub const MESSAGE_BYTES_MAX: usize = contracts::envelope::UPLOAD_BYTES_MAX + 102
 const WINDOW_MAX: usize = 20_000;
 
 /// Consumers whose dead letters an operator looks at.
-pub const CONSUMERS: [&str; 2] = [signals::CONSUMER, worker::CONSUMER];
+pub const CONSUMERS: [&str; 3] = [signals::CONSUMER, worker::CONSUMER, worker::DOCUMENTS_CONSUMER];
 
 /// What the orchestrator works with.
 pub struct Dependencies {
@@ -122,6 +123,11 @@ impl Orchestrator {
         EnvelopeServiceServer::new(grpc).max_decoding_message_size(MESSAGE_BYTES_MAX)
     }
 
+    /// Whether the view has caught up with the log and the log answers; for readiness.
+    pub async fn is_ready(&self) -> bool {
+        self.directory.caught_up() && self.store.log().ping().await.is_ok()
+    }
+
     /// Starts the tasks. Effects run once the view has caught up with the log as it is now and the waiting lines
     /// stand again.
     pub fn run(&self, tasks: &Tasks) {
@@ -145,12 +151,19 @@ impl Orchestrator {
         });
 
         let (this, token) = (self.clone(), tasks.shutdown_token());
+        tasks.spawn_fallible("orchestrator-documents", async move {
+            let handler = Arc::new(this.worker(Lane::Documents));
+            let concurrency = this.tuning.documents_concurrency;
+            this.follow(worker::DOCUMENTS_CONSUMER, Category::Envelopes, concurrency, handler, token).await
+        });
+
+        let (this, token) = (self.clone(), tasks.shutdown_token());
         tasks.spawn_fallible("orchestrator-effects", async move {
             tokio::select! {
                 () = token.cancelled() => return Ok(()),
                 () = lines_stand.notified() => {}
             }
-            let handler = Arc::new(this.worker());
+            let handler = Arc::new(this.worker(Lane::Life));
             this.follow(
                 worker::CONSUMER,
                 Category::Envelopes,
@@ -198,8 +211,9 @@ impl Orchestrator {
         }
     }
 
-    fn worker(&self) -> worker::Worker {
+    fn worker(&self, lane: Lane) -> worker::Worker {
         worker::Worker {
+            lane,
             store: self.store.clone(),
             providers: self.providers.clone(),
             holds: self.holds.clone(),

@@ -75,6 +75,9 @@ impl View for Envelopes {
         {
             rows.put(NEWEST, &newest_key(first, &id), [])?;
         }
+        if before.as_ref() == Some(&after) {
+            return Ok(());
+        }
         if let Some(provider_id) = &after.provider_id {
             rows.put(PROVIDER_IDS, &joined(&after.connection, provider_id.as_bytes()), key)?;
         }

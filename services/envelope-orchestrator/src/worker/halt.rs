@@ -62,6 +62,9 @@ impl Worker {
     }
 
     pub(super) fn after(&self, job: &Job, error: &ProviderError, backoff: &Backoff) -> Halt {
+        if matches!(error.class, Class::Unauthorized | Class::Forbidden) {
+            tracing::error!(connection = %job.connection, reason = told(error), "CS-ORCH-005: the provider refuses our key");
+        }
         match backoff.pause(may_pass(error), job.attempt, runtime::random::jitter()) {
             Some(pause) => Halt::retry(pause, told(error)),
             None => Halt::GiveUp { reason: told(error) },

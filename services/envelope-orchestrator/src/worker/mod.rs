@@ -34,9 +34,27 @@ pub(crate) use look::observation;
 
 /// Name of the consumer whose checkpoint says which effects are done.
 pub const CONSUMER: &str = "orchestrator-effects";
+/// Name of the consumer that fetches signed documents: it may wait for one for days, and nothing else shall.
+pub const DOCUMENTS_CONSUMER: &str = "orchestrator-documents";
+
+/// Which effects a worker carries out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lane {
+    /// Everything that drives the envelope.
+    Life,
+    /// Fetching signed documents.
+    Documents,
+}
+
+impl Lane {
+    fn takes(self, effect: Effect) -> bool {
+        (effect == Effect::FetchArtifact) == (self == Lane::Documents)
+    }
+}
 
 /// Carries out effects.
 pub struct Worker {
+    pub(crate) lane: Lane,
     pub(crate) store: Store,
     pub(crate) providers: Providers,
     pub(crate) holds: Arc<Holds>,
@@ -74,37 +92,60 @@ impl Handler for Worker {
         let Some(subject) = Subject::of(&recorded.entity) else {
             return Outcome::GiveUp { reason: "the entity is not an envelope".to_owned() };
         };
+        // One effect that waits does not keep the others of its commit; what is done is not needed again.
+        let mut outcome = Outcome::Done;
         for event in &recorded.events {
             let effects = match called_for(event) {
                 Ok(effects) => effects,
                 Err(error) => return Outcome::GiveUp { reason: format!("CS-ORCH-002: {error}") },
             };
-            for effect in effects {
+            for effect in effects.into_iter().filter(|effect| self.lane.takes(*effect)) {
                 let span = tracing::info_span!(
-                    "effect", effect = name(effect), envelope.id = %subject.id, otel.kind = "consumer",
+                    "effect",
+                    effect = name(effect),
+                    envelope.id = %subject.id,
+                    otel.kind = "consumer",
                     attempt = delivery.attempt
                 );
-                crate::trace::continue_from(&span, recorded, self.store.clock().now());
-                let step = self
-                    .carry_out(effect, &subject, event, recorded, delivery.attempt)
-                    .instrument(span)
-                    .await;
-                match step {
-                    Ok(()) | Err(Halt::Settled) => report(effect, "done"),
-                    Err(Halt::Retry { pause, reason }) => {
-                        report(effect, "retry");
-                        tracing::debug!(effect = name(effect), envelope.id = %subject.id, reason, "effect waits");
-                        return Outcome::Retry { pause, reason };
-                    }
-                    Err(Halt::GiveUp { reason }) => {
-                        report(effect, "given_up");
-                        tracing::warn!(effect = name(effect), envelope.id = %subject.id, reason, "effect given up");
-                        return Outcome::GiveUp { reason };
-                    }
-                }
+                crate::trace::continue_from(&span, recorded, self.now());
+                let carried = self.carry_out(effect, &subject, event, recorded, delivery.attempt);
+                outcome = later_of(outcome, reported(effect, &subject, carried.instrument(span).await));
             }
         }
-        Outcome::Done
+        outcome
+    }
+}
+
+/// The outcome of both: whatever waits is delivered again, at the earlier time.
+fn later_of(one: Outcome, other: Outcome) -> Outcome {
+    match (one, other) {
+        (Outcome::Retry { pause, reason }, Outcome::Retry { pause: sooner, .. }) => {
+            Outcome::Retry { pause: pause.min(sooner), reason }
+        }
+        (retry @ Outcome::Retry { .. }, Outcome::Done | Outcome::GiveUp { .. })
+        | (Outcome::Done | Outcome::GiveUp { .. }, retry @ Outcome::Retry { .. }) => retry,
+        (given_up @ Outcome::GiveUp { .. }, Outcome::Done | Outcome::GiveUp { .. })
+        | (Outcome::Done, given_up @ Outcome::GiveUp { .. }) => given_up,
+        (Outcome::Done, Outcome::Done) => Outcome::Done,
+    }
+}
+
+fn reported(effect: Effect, subject: &Subject, step: Step) -> Outcome {
+    match step {
+        Ok(()) | Err(Halt::Settled) => {
+            count(effect, "done");
+            Outcome::Done
+        }
+        Err(Halt::Retry { pause, reason }) => {
+            count(effect, "retry");
+            tracing::debug!(effect = name(effect), envelope.id = %subject.id, reason, "effect waits");
+            Outcome::Retry { pause, reason }
+        }
+        Err(Halt::GiveUp { reason }) => {
+            count(effect, "given_up");
+            tracing::warn!(effect = name(effect), envelope.id = %subject.id, reason, "effect given up");
+            Outcome::GiveUp { reason }
+        }
     }
 }
 
@@ -185,7 +226,7 @@ fn called_for(event: &RecordedEvent) -> Result<Vec<Effect>, DecodeError> {
         .map(|event| react(&event))
 }
 
-fn report(effect: Effect, outcome: &'static str) {
+fn count(effect: Effect, outcome: &'static str) {
     metrics::counter!("effects_total", "effect" => name(effect), "outcome" => outcome).increment(1);
 }
 

@@ -112,6 +112,15 @@ impl World {
         World::open(dir, provider, clock).await
     }
 
+    /// The same, but the view is gone.
+    pub async fn restart_without_view(self) -> World {
+        let World { provider, clock, log, dir, tasks, orchestrator } = self;
+        tasks.stop(Duration::from_secs(20)).await.expect("the tasks end well");
+        drop((orchestrator, log));
+        std::fs::remove_dir_all(dir.path().join("view")).expect("the view has a folder of its own");
+        World::open(dir, provider, clock).await
+    }
+
     pub fn client(&self) -> EnvelopeServiceClient<EnvelopeServiceServer<impl EnvelopeService>> {
         EnvelopeServiceClient::new(self.orchestrator.service(self.tasks.shutdown_token()))
     }
