@@ -18,7 +18,7 @@ use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use tracing_subscriber::{Layer, Registry};
 
 /// What is logged unless the operator says otherwise.
-const LOG_FILTER: &str = "info,h2=warn,hyper=warn,tonic=warn,async_nats=warn,opentelemetry=warn";
+const LOG_FILTER: &str = "info,h2=warn,hyper=warn,tonic=warn,async_nats=warn,opentelemetry=warn,fjall=warn,lsm_tree=warn,sled=warn";
 /// What becomes a span: our crates. The exporter's own stack must not.
 const SPAN_FILTER: &str = "info,h2=off,hyper=off,hyper_util=off,tonic=off,tower=off,opentelemetry=off";
 /// Longest time one export may take.
