@@ -2,12 +2,10 @@
 //!
 //! Values stand in them as hashes only, so nothing is sealed and erasing a person needs no key here.
 
-use domain::ids::EventId;
 use domain::sync::{LinkState, Phase, SkipReason, SyncEvent, TriggerIgnored};
 use prost::Message as _;
 
 use crate::fields::wire_enum;
-use crate::seal::{Opener, Sealer};
 use crate::wire::crmsync as wire;
 use crate::{DecodeError, Encoded};
 
@@ -30,28 +28,9 @@ pub fn link_state(state: LinkState) -> i32 {
     crate::fields::WireEnum::to_wire(state)
 }
 
-/// The event as the log takes it. Nothing in it is sealed; `id` and `sealer` are taken as for every category.
-pub fn encode(event: &SyncEvent, _id: &EventId, _sealer: &Sealer) -> Encoded {
-    encode_plain(event)
-}
-
 /// The event as the log takes it.
 pub fn encode_plain(event: &SyncEvent) -> Encoded {
     Encoded { kind: kind(event), schema: SCHEMA, payload: encode::event(event).encode_to_vec() }
-}
-
-/// The event that the log gave back. `id` and `opener` are taken as for every category.
-///
-/// # Errors
-/// As [`decode_plain`].
-pub fn decode(
-    kind: &str,
-    schema: u32,
-    payload: &[u8],
-    _id: &EventId,
-    _opener: &Opener,
-) -> Result<SyncEvent, DecodeError> {
-    decode_plain(kind, schema, payload)
 }
 
 /// The event that the log gave back.
