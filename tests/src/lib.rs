@@ -6,4 +6,5 @@
 //! that a failing test can show it and a test can search it for what must never be printed.
 
 pub mod condition;
+pub mod http;
 pub mod process;

@@ -15,6 +15,15 @@ use tokio::process::{Child, ChildStdout, Command};
 /// Longest wait for a process to be ready or to end.
 pub const PROCESS_DEADLINE: Duration = Duration::from_secs(60);
 
+/// Flags that name an address to listen on. Each takes a free port unless the arguments name it.
+const LISTEN: [&str; 5] = [
+    "--ingress-listen",
+    "--verification-listen",
+    "--orchestrator-listen",
+    "--crm-sync-listen",
+    "--admin-listen",
+];
+
 /// How the process is started.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -71,17 +80,18 @@ impl Countersign {
     /// # Errors
     /// When the binary is missing, ends early, or is not ready within [`PROCESS_DEADLINE`].
     pub async fn up(options: &Options) -> Result<Self> {
-        let mut command = Command::new(binary()?);
-        command.args(["up", "--json", "--roles", &options.roles]);
-        command.arg("--data-dir").arg(options.directory.join("data"));
-        if options.simulators {
-            command.arg("--simulators");
-        }
-        if let Some((url, monitoring)) = &options.nats {
-            command.args(["--log", "nats", "--nats-url", url, "--nats-monitoring-url", monitoring]);
-        }
-        command.args(&options.arguments).envs(options.environment.iter().map(|(key, value)| (key, value)));
-        Self::start(command, &options.output()).await
+        Self::start(up_command(options)?, &options.output()).await
+    }
+
+    /// Runs `countersign up --json` to its end and tells how it ended: `(success, what it printed as errors)`.
+    ///
+    /// # Errors
+    /// When the binary is missing or does not end within [`PROCESS_DEADLINE`].
+    pub async fn up_refused(options: &Options) -> Result<(bool, String)> {
+        let mut command = up_command(options)?;
+        command.stdin(Stdio::null()).kill_on_drop(true);
+        let output = tokio::time::timeout(PROCESS_DEADLINE, command.output()).await??;
+        Ok((output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned()))
     }
 
     async fn start(mut command: Command, output: &Path) -> Result<Self> {
@@ -141,6 +151,28 @@ impl Countersign {
         ensure!(status.success(), "countersign ended with {status}");
         Ok(())
     }
+}
+
+/// `countersign up --json` with everything the options say.
+fn up_command(options: &Options) -> Result<Command> {
+    let mut command = Command::new(binary()?);
+    command.args(["up", "--json", "--roles", &options.roles]);
+    command.arg("--data-dir").arg(options.directory.join("data"));
+    if options.simulators {
+        command.arg("--simulators");
+    }
+    if let Some((url, monitoring)) = &options.nats {
+        command.args(["--log", "nats", "--nats-url", url, "--nats-monitoring-url", monitoring]);
+    }
+    let named = |flag: &str| options.arguments.iter().any(|argument| argument == flag);
+    for flag in LISTEN.into_iter().filter(|flag| !named(flag)) {
+        command.args([flag, "127.0.0.1:0"]);
+    }
+    if options.simulators && !named("--simulators-port") {
+        command.args(["--simulators-port", "0"]);
+    }
+    command.args(&options.arguments).envs(options.environment.iter().map(|(key, value)| (key, value)));
+    Ok(command)
 }
 
 /// The binary under test: `COUNTERSIGN_BIN`, or the one cargo built beside the tests.

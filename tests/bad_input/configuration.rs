@@ -1,0 +1,63 @@
+//! A configuration that is not understood is refused before anything starts, with the line and the mend.
+
+use anyhow::Result;
+use system_tests::process::{Countersign, Options};
+
+use crate::vendors::{configuration_text, secrets};
+
+/// How `up --config` ends with this text: what it printed as errors.
+async fn refusal(text: &str, environment: Vec<(String, String)>) -> Result<String> {
+    let directory = tempfile::tempdir()?;
+    let configuration = directory.path().join("countersign.yaml");
+    std::fs::write(&configuration, text)?;
+    let options = Options {
+        simulators: false,
+        arguments: vec!["--config".to_owned(), configuration.display().to_string()],
+        environment,
+        ..Options::embedded(directory.path())
+    };
+    let (success, said) = Countersign::up_refused(&options).await?;
+    assert!(!success, "it started:\n{text}");
+    assert!(!said.contains("panicked"), "{said}");
+    Ok(said)
+}
+
+#[tokio::test]
+async fn an_unknown_key_is_refused_with_its_line_and_the_mend() -> Result<()> {
+    let text = configuration_text().replace("    api_keys:", "    api_kees:");
+    let line = text.lines().position(|line| line.contains("api_kees")).map(|index| index + 1);
+    let said = refusal(&text, secrets()).await?;
+    assert!(said.contains("CS-CONFIG-002"), "{said}");
+    assert!(said.contains(&format!("line {}", line.unwrap_or_default())), "{said}");
+    assert!(said.contains("api_kees") && said.contains("api_keys"), "{said}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_unknown_connection_in_a_flow_is_refused() -> Result<()> {
+    let flow = "flows:\n  - name: lost\n    when: {connection: nobody, event: deal.propertyChange}\n    \
+                envelope: {provider: atlas-main, title: T, document_url: \"http://a.test/x.pdf\", parties: [], send: review}\n    \
+                write: []\n";
+    let said = refusal(&configuration_text().replace("flows: []\n", flow), secrets()).await?;
+    assert!(said.contains("CS-CONFIG-003") && said.contains("nobody"), "{said}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_connection_without_a_key_never_starts_and_no_secret_is_printed() -> Result<()> {
+    let mut environment = secrets();
+    environment.retain(|(name, _)| name != "BAD_INPUT_ATLAS");
+    let said = refusal(&configuration_text(), environment.clone()).await?;
+    assert!(said.contains("BAD_INPUT_ATLAS"), "{said}");
+    for (_, secret) in environment {
+        assert!(!said.contains(&secret), "a secret is printed:\n{said}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn text_that_is_no_yaml_is_refused_with_its_line() -> Result<()> {
+    let said = refusal("tenants:\n  acme: {}\nconnections: [\n", secrets()).await?;
+    assert!(said.contains("CS-CONFIG-001"), "{said}");
+    Ok(())
+}
