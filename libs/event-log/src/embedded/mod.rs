@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use self::blobs::BlobFiles;
@@ -75,6 +76,10 @@ impl Embedded {
 
     /// Queues a request; `Err` says that it was certainly not taken.
     async fn submit(&self, request: Request) -> Result<(), String> {
+        let request = match self.requests.try_send(request) {
+            Ok(()) => return Ok(()),
+            Err(TrySendError::Full(request) | TrySendError::Closed(request)) => request,
+        };
         match tokio::time::timeout(self.append_deadline, self.requests.send(request)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err("its writer has stopped".to_owned()),

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use fjall::{Database, Keyspace, KeyspaceCreateOptions};
+use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions};
 
 use crate::error::OpenError;
 use crate::{Category, EmbeddedSettings};
@@ -55,6 +55,8 @@ pub(super) fn open_database(dir: &Path, cache_bytes_max: u64) -> Result<Database
             .cache_size(cache_bytes_max)
             .max_journaling_size(JOURNAL_BYTES_MAX)
             .worker_threads(1)
+            // What is large is sealed, and sealed bytes do not shrink.
+            .journal_compression(CompressionType::None)
             .open();
         match opened {
             Ok(database) => return Ok(database),

@@ -9,6 +9,7 @@ pub(crate) mod dead_letters;
 mod lanes;
 mod progress;
 mod shares;
+mod upkeep;
 mod worker;
 
 use std::sync::Arc;

@@ -5,6 +5,7 @@
 //! nobody fails for another's conflict.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_nats::client::RequestErrorKind;
@@ -53,8 +54,11 @@ struct Waiting {
     reply: oneshot::Sender<Published>,
 }
 
-#[derive(Clone)]
-pub(super) struct Publisher(mpsc::Sender<Waiting>);
+pub(super) struct Publisher {
+    client: Client,
+    queue: mpsc::Sender<Waiting>,
+    under_way: AtomicUsize,
+}
 
 impl Publisher {
     #[expect(
@@ -63,19 +67,34 @@ impl Publisher {
     )]
     pub(super) fn start(client: Client) -> Publisher {
         let (sender, queue) = mpsc::channel(QUEUE_MAX);
-        tokio::spawn(Writer { client, queue, left: Vec::new(), group_last: 0 }.run());
-        Publisher(sender)
+        tokio::spawn(Writer { client: client.clone(), queue, left: Vec::new(), group_last: 0 }.run());
+        Publisher { client, queue: sender, under_way: AtomicUsize::new(0) }
     }
 
     /// Publishes; by the deadline the answer is known or unknown.
     pub(super) async fn publish(&self, message: Outgoing, deadline: Instant) -> Published {
+        let _under_way = UnderWay(&self.under_way);
+        // Alone there is nobody to group with: the way through the queue would only cost time.
+        if self.under_way.fetch_add(1, Ordering::Relaxed) == 0 {
+            let alone = publish_alone(&self.client, &message);
+            return timeout_at(deadline, alone).await.unwrap_or(Published::Unknown);
+        }
         let (reply, answer) = oneshot::channel();
-        match timeout_at(deadline, self.0.send(Waiting { message, reply })).await {
+        match timeout_at(deadline, self.queue.send(Waiting { message, reply })).await {
             Ok(Ok(())) => {}
             Ok(Err(_)) => return Published::Refused("the writer has stopped".to_owned()),
             Err(_) => return Published::Refused("the queue is full".to_owned()),
         }
         timeout_at(deadline, answer).await.ok().and_then(Result::ok).unwrap_or(Published::Unknown)
+    }
+}
+
+/// Counts a publish until it is dropped, answered or not.
+struct UnderWay<'a>(&'a AtomicUsize);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -21,7 +21,7 @@ const HEARTBEAT: Duration = Duration::from_millis(500);
 const EXPIRES: Duration = Duration::from_secs(1);
 const SILENCE_MAX: Duration = Duration::from_millis(1_500);
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(15);
-const PAUSE: Duration = Duration::from_millis(200);
+const PAUSE: Duration = Duration::from_millis(100);
 const BATCH_MAX: usize = 500;
 /// How often a reader of some shares looks how far the others have come.
 const LOOK_PERIOD: Duration = Duration::from_millis(500);
@@ -89,6 +89,7 @@ impl Tailing {
             Ok(Some(Ok(message))) => message,
             Ok(Some(Err(_)) | None) => {
                 self.give_up_reader();
+                sleep(PAUSE).await;
                 return Ok(None);
             }
             // Heartbeats are not items: silence is normal, the client reports missing ones as an error.
