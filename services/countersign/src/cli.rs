@@ -41,8 +41,13 @@ pub struct Up {
     #[arg(long)]
     pub simulators: bool,
 
+    /// The vendors of the configuration are simulators of another process: private addresses are allowed,
+    /// and waiting for them is as short as with --simulators. Not for production.
+    #[arg(long)]
+    pub simulators_elsewhere: bool,
+
     /// How many times faster than life the simulators and our waiting for them are.
-    #[arg(long, default_value_t = 600.0, requires = "simulators")]
+    #[arg(long, default_value_t = 600.0)]
     pub time_factor: f64,
 
     /// Where services listen and find each other.

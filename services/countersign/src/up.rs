@@ -79,7 +79,7 @@ pub async fn start(up: &Up) -> Result<Running> {
         log: log::open(&up.log).await?,
         configuration: shared,
         data_dir: data_dir.clone(),
-        simulated: up.simulators.then_some(up.time_factor),
+        simulated: (up.simulators || up.simulators_elsewhere).then_some(up.time_factor),
     };
     sockets.run(world, &endpoints, &tasks, Readiness::new()).await?;
     let simulators = vendors.as_ref().map(Simulators::addresses);
