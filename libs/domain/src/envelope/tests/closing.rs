@@ -164,3 +164,11 @@ fn stale_news_of_an_end_is_asked_about_and_other_stale_news_is_dropped() {
         .when(webhook(Claim::Viewed).revision(8))
         .then([ignored(&Claim::Viewed, IgnoreReason::Stale)]);
 }
+
+#[test]
+fn a_failed_creation_that_was_even_signed_is_completed_in_its_second_life() {
+    let envelope = given(at_stage(Stage::Failed))
+        .when(poll(Claim::Completed).reopens())
+        .then([Event::Reopened { at: AT }, completed(true)]);
+    assert_eq!((envelope.stage, envelope.generation), (Stage::Completed, 2));
+}

@@ -191,3 +191,28 @@ fn preparing_may_jump_to_signed_without_inventing_what_lay_between() {
         .then([progressed([(1, Standing::Signed)])]);
     assert_eq!((envelope.stage, envelope.viewed_at), (Stage::PartiallySigned, None));
 }
+
+#[test]
+fn a_create_answer_after_the_end_is_kept_and_asked_about() {
+    let failed = Event::Failed { failure: CreateFailure::Exhausted, reason: None, at: AT };
+    let mut history = at_stage(Stage::Creating);
+    history.push(failed);
+    let envelope = given(history).when(confirm_created(true)).then([created(), confirmation_requested()]);
+    assert_eq!(envelope.stage, Stage::Failed);
+}
+
+#[test]
+fn an_approval_that_was_withdrawn_needs_a_person() {
+    let mut history = at_stage_with(Stage::AwaitingApproval, SendPolicy::Auto);
+    history.push(moved_to(3));
+    given(history)
+        .when(poll(Claim::Draft).revision(4))
+        .then([attention(Attention::ApprovalRefused), moved_to(4)]);
+}
+
+#[test]
+fn a_draft_has_no_signatures_that_count() {
+    given(at_stage(Stage::Preparing))
+        .when(poll(Claim::Draft).parties([(1, Standing::Signed)], 2))
+        .then([Event::ReadyForReview { at: AT }]);
+}

@@ -136,3 +136,25 @@ fn a_completed_envelope_cannot_be_voided_and_a_voided_one_is_voided_already() {
     given(at_stage(Stage::Completed)).when(request_void()).then_refused(refused);
     given(at_stage(Stage::Voided)).when(request_void()).then_nothing();
 }
+
+#[test]
+fn a_send_that_is_to_be_voided_is_not_made_any_more() {
+    for mut history in [at_stage(Stage::Sending), held(HoldReason::CreditsExhausted)] {
+        history.push(void_requested(VoidReason::Requested));
+        assert!(!still_needed(&given(history).envelope, Effect::Send));
+    }
+    let mut history = held(HoldReason::CreditsExhausted);
+    history.push(void_requested(VoidReason::Requested));
+    let refused = Rejection::WrongStage { wish: "resume the sending of", stage: Stage::InReview };
+    given(history).when(Command::ResumeSend { at: AT }).then_refused(refused);
+}
+
+#[test]
+fn an_approval_that_interrupts_our_send_is_believed_of_a_get_only() {
+    let claim = Claim::ApprovalRequested;
+    given(at_stage(Stage::Sending)).when(webhook(claim.clone())).then([confirmation_requested()]);
+    given(at_stage(Stage::Sending)).when(poll(claim)).then([Event::ApprovalRequested { at: AT }]);
+    given(at_stage_with(Stage::AwaitingApproval, SendPolicy::Auto))
+        .when(webhook(Claim::ApprovalGranted))
+        .then([Event::ReadyForReview { at: AT }, send_requested()]);
+}

@@ -161,3 +161,25 @@ fn suggested_changes_are_laid_over_an_envelope_that_is_out() {
         .then([attention(Attention::ChangesSuggested)]);
     assert_eq!(envelope.stage, Stage::Sent);
 }
+
+#[test]
+fn a_last_signature_that_was_overtaken_asks_for_a_get() {
+    let mut history = at_stage(Stage::PartiallySigned);
+    history.push(moved_to(9));
+    let late = webhook(Claim::PartySigned).revision(8).parties([(2, Standing::Signed)], 2);
+    given(history).when(late).then([progressed([(2, Standing::Signed)]), confirmation_requested()]);
+}
+
+#[test]
+fn of_an_adopted_envelope_all_have_signed_only_if_the_provider_says_how_many() {
+    let adopted = [Event::Adopted { adoption: adoption(), at: AT }];
+    let mut uncounted = webhook(Claim::PartySigned).parties([(1, Standing::Signed)], 1);
+    uncounted.observation.total = None;
+    let one = |total| Event::PartiesProgressed { parties: news([(1, Standing::Signed)]), total, at: AT };
+    given(adopted.clone()).when(uncounted).then([one(1), confirmation_requested()]);
+    given(adopted).when(webhook(Claim::PartySigned).parties([(1, Standing::Signed)], 1)).then([
+        one(1),
+        completed(false),
+        confirmation_requested(),
+    ]);
+}
