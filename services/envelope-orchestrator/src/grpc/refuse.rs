@@ -21,10 +21,10 @@ pub(super) fn violation(field: &str, description: impl Into<String>) -> FieldVio
 
 /// Every mistake of a request.
 pub(super) fn bad_request(violations: Vec<FieldViolation>) -> Status {
-    let message = match violations.as_slice() {
-        [only] => format!("{}: {}", only.field, only.description),
-        several => format!("the request has {} mistakes", several.len()),
-    };
+    // The whole list in the message too: many clients show nothing else. It names fields, never values.
+    let mistakes: Vec<String> =
+        violations.iter().map(|found| format!("{}: {}", found.field, found.description)).collect();
+    let message = mistakes.join("; ");
     let mut details = ErrorDetails::with_error_info("BAD_REQUEST", DOMAIN, HashMap::new());
     for found in violations {
         details.add_bad_request_violation(found.field, found.description);
