@@ -10,6 +10,7 @@
 
 pub mod cli;
 pub mod compose;
+pub mod journeys;
 pub mod up;
 
 use std::process::ExitCode;
