@@ -18,8 +18,26 @@ pub struct Cli {
 /// What can be done.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
+    /// Shows everything at work: vendors, people and services in this process, every journey judged.
+    Demo(Demo),
     /// Runs services, and with --simulators the vendors too, until it is asked to stop.
-    Up(Up),
+    Up(Box<Up>),
+}
+
+/// Settings of `demo`.
+#[derive(Clone, Debug, Args)]
+pub struct Demo {
+    /// Where the log stands; the data goes to a fresh directory below --data-dir.
+    #[command(flatten)]
+    pub log: LogArgs,
+
+    /// Only these journeys, by name; an unknown name lists all.
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    pub only: Vec<String>,
+
+    /// Prints JSON lines instead of text.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Settings of `up`.

@@ -10,7 +10,9 @@
 
 pub mod cli;
 pub mod compose;
+mod demo;
 pub mod journeys;
+pub mod terminal;
 pub mod up;
 
 use std::process::ExitCode;
@@ -25,16 +27,18 @@ use crate::cli::{Cli, Verb};
 /// What went wrong, with its causes; the caller prints it.
 pub async fn run(cli: Cli) -> Result<ExitCode> {
     match cli.verb {
-        Verb::Up(up) => up::run(up).await,
+        Verb::Demo(demo) => demo::run(demo).await,
+        Verb::Up(up) => up::run(*up).await,
     }
 }
 
-/// Starts logs and spans: to a collector when `OTEL_EXPORTER_OTLP_ENDPOINT` names one.
+/// Starts logs and spans: to a collector when `OTEL_EXPORTER_OTLP_ENDPOINT` names one. `filter` is what is logged
+/// unless `RUST_LOG` says otherwise; absent, the usual.
 #[expect(
     clippy::disallowed_methods,
     reason = "the variables of OpenTelemetry and of the log filter are read here, once"
 )]
-fn telemetry(as_json: bool) -> Result<runtime::telemetry::Guard> {
+fn telemetry(as_json: bool, filter: Option<&str>) -> Result<runtime::telemetry::Guard> {
     let variable = |name| std::env::var(name).ok().filter(|value: &String| !value.is_empty());
     let settings = runtime::telemetry::Settings {
         service_name: variable("OTEL_SERVICE_NAME").unwrap_or_else(|| "countersign".to_owned()),
@@ -42,7 +46,7 @@ fn telemetry(as_json: bool) -> Result<runtime::telemetry::Guard> {
             .unwrap_or_else(|| hex::encode(runtime::random::new_id())),
         json: as_json,
         otlp_endpoint: variable("OTEL_EXPORTER_OTLP_ENDPOINT"),
-        filter: variable("RUST_LOG"),
+        filter: variable("RUST_LOG").or_else(|| filter.map(str::to_owned)),
     };
     Ok(runtime::telemetry::start(&settings)?)
 }

@@ -41,7 +41,7 @@ pub struct Running {
 /// # Errors
 /// When something cannot start, or a service failed.
 pub async fn run(up: Up) -> Result<ExitCode> {
-    let telemetry = crate::telemetry(up.json)?;
+    let telemetry = crate::telemetry(up.json, None)?;
     let signal = runtime::shutdown::on_signal();
     let outcome = serve(&up, signal).await;
     telemetry.flush().await;
@@ -51,10 +51,9 @@ pub async fn run(up: Up) -> Result<ExitCode> {
 async fn serve(up: &Up, signal: CancellationToken) -> Result<()> {
     let running = start(up).await?;
     tell(&running, up.json);
-    let failed = running.tasks.shutdown_token();
     tokio::select! {
         () = signal.cancelled() => {}
-        () = failed.cancelled() => {}
+        () = running.failed() => {}
     }
     running.stop().await
 }
@@ -109,6 +108,11 @@ async fn vendors(up: &Up, endpoints: &Endpoints) -> Result<(Option<Simulators>, 
 }
 
 impl Running {
+    /// Returns once a service has failed; [`Running::stop`] says how.
+    pub async fn failed(&self) {
+        self.tasks.shutdown_token().cancelled().await;
+    }
+
     /// Ends everything in order: services first, so that the vendors' last answers are still heard.
     ///
     /// # Errors

@@ -49,7 +49,7 @@ pub(super) async fn run(stage: &Stage) -> Result<JourneyReport> {
         ensure!(taken == 1, "one of the held sends was made {taken} times");
         chapters.push(Chapter::of(deal, envelope));
     }
-    Ok(JourneyReport { chapters, remarks: vec![format!("{DEALS} sends were held and none was lost")] })
+    Ok(JourneyReport::about(chapters).and(format!("{DEALS} sends were held and none was lost")))
 }
 
 /// Asks for envelopes one after the other, each once the one before waits for its send.

@@ -14,7 +14,7 @@ pub(super) async fn run(stage: &Stage) -> Result<JourneyReport> {
     let stories =
         futures::try_join!(takes_its_time(stage), failed(stage), recovered_empty(stage), fields_moved(stage));
     let (first, second, third, fourth) = stories?;
-    Ok(JourneyReport { chapters: vec![first, second, third, fourth], remarks: Vec::new() })
+    Ok(JourneyReport::about(vec![first, second, third, fourth]))
 }
 
 /// While detection runs there is nothing to send; afterwards it is sent as usual.

@@ -38,7 +38,7 @@ pub(super) async fn run(stage: &Stage) -> Result<JourneyReport> {
     let ends = stream::iter(&lives).map(|life| same_end(stage, life)).buffered(AT_ONCE);
     let chapters: Vec<Chapter> = ends.try_collect().await?;
     stage.say(format!("{ORDERS} envelopes, {ORDERS} orders of webhooks, one and the same end"));
-    Ok(JourneyReport { chapters, remarks: vec![format!("{ORDERS} orders of {WEBHOOKS} webhooks")] })
+    Ok(JourneyReport::about(chapters).and(format!("{ORDERS} orders of {WEBHOOKS} webhooks")))
 }
 
 async fn told_in_every_order(stage: &Stage) -> Result<Vec<Life>> {

@@ -41,6 +41,8 @@ pub struct JourneyReport {
     pub chapters: Vec<Chapter>,
     /// What was proved beyond the usual, in plain words.
     pub remarks: Vec<String>,
+    /// Webhooks that the journey sent itself, in the vendor's name.
+    pub own_webhooks: u64,
 }
 
 /// One deal and the envelope it led to.
@@ -55,7 +57,12 @@ pub struct Chapter {
 impl JourneyReport {
     /// A journey of one deal.
     pub fn of(deal: &Deal, envelope: &str) -> Self {
-        Self { chapters: vec![Chapter::of(deal, envelope)], remarks: Vec::new() }
+        Self::about(vec![Chapter::of(deal, envelope)])
+    }
+
+    /// A journey of several deals.
+    pub fn about(chapters: Vec<Chapter>) -> Self {
+        Self { chapters, ..Self::default() }
     }
 
     /// With a further remark.

@@ -1,0 +1,146 @@
+//! What people and programs see: text and tables, or one JSON object a line. Colours only on a terminal.
+#![expect(clippy::print_stdout, reason = "standard output is what the verbs are for")]
+
+use std::fmt::Display;
+use std::io::IsTerminal as _;
+
+use serde_json::Value;
+
+/// Writes to standard output, for a person or for a program.
+#[derive(Clone, Copy, Debug)]
+pub struct Terminal {
+    json: bool,
+    colours: bool,
+}
+
+/// How a word is to be understood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    /// As it is.
+    Plain,
+    /// A heading.
+    Heading,
+    /// It went well.
+    Good,
+    /// It did not.
+    Bad,
+    /// Beside the point.
+    Quiet,
+}
+
+impl Terminal {
+    /// For a program with `json`, else for a person.
+    pub fn new(json: bool) -> Self {
+        Self { json, colours: !json && std::io::stdout().is_terminal() }
+    }
+
+    /// Whether a program reads.
+    pub const fn is_json(self) -> bool {
+        self.json
+    }
+
+    /// A line for a person; nothing for a program.
+    pub fn line(self, text: impl Display) {
+        if !self.json {
+            println!("{text}");
+        }
+    }
+
+    /// A line for a program; nothing for a person.
+    pub fn object(self, value: &Value) {
+        if self.json {
+            println!("{value}");
+        }
+    }
+
+    /// A text as it is, for both.
+    pub fn raw(self, text: &str) {
+        println!("{text}");
+    }
+
+    /// The text with its tone, where the terminal shows tones.
+    pub fn toned(self, tone: Tone, text: impl Display) -> String {
+        let code = match tone {
+            Tone::Plain => return text.to_string(),
+            Tone::Heading => "1",
+            Tone::Good => "32",
+            Tone::Bad => "31",
+            Tone::Quiet => "2",
+        };
+        if self.colours { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_string() }
+    }
+
+    /// A heading with an empty line before it.
+    pub fn heading(self, text: impl Display) {
+        self.line(format_args!("\n{}", self.toned(Tone::Heading, text)));
+    }
+
+    /// A table for a person, its columns as wide as they must be; for a program one object a row, its keys the
+    /// headings in lower case with `_` for spaces.
+    pub fn table(self, headings: &[&str], rows: &[Vec<String>]) {
+        if self.json {
+            for row in rows {
+                let named = headings.iter().zip(row);
+                let named = named.map(|(heading, cell)| (key(heading), Value::String(cell.clone())));
+                self.object(&Value::Object(named.collect()));
+            }
+            return;
+        }
+        for line in aligned(headings, rows) {
+            println!("  {line}");
+        }
+    }
+}
+
+fn key(heading: &str) -> String {
+    heading.to_lowercase().replace([' ', '-'], "_")
+}
+
+/// The lines of a table; numbers stand to the right.
+fn aligned(headings: &[&str], rows: &[Vec<String>]) -> Vec<String> {
+    let cell = |row: &Vec<String>, column: usize| row.get(column).map_or(0, |cell| cell.chars().count());
+    let widths: Vec<usize> = headings
+        .iter()
+        .enumerate()
+        .map(|(column, heading)| {
+            rows.iter().map(|row| cell(row, column)).fold(heading.chars().count(), usize::max)
+        })
+        .collect();
+    let number = |column: usize| {
+        let mut cells = rows.iter().filter_map(|row| row.get(column));
+        !rows.is_empty() && cells.all(|cell| !cell.is_empty() && cell.chars().all(|c| c.is_ascii_digit()))
+    };
+    let numbers: Vec<bool> = (0..headings.len()).map(number).collect();
+    let heading: Vec<String> = headings.iter().map(|heading| (*heading).to_owned()).collect();
+    std::iter::once(&heading)
+        .chain(rows)
+        .map(|row| {
+            let cells = row.iter().zip(&widths).zip(&numbers);
+            let cells = cells.map(|((cell, width), number)| match number {
+                true => format!("{cell:>width$}"),
+                false => format!("{cell:<width$}"),
+            });
+            cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell_and_numbers_stand_to_the_right() {
+        let rows = [vec!["atlas-main".to_owned(), "7".to_owned()], vec!["x".to_owned(), "120".to_owned()]];
+        let lines = aligned(&["connection", "received"], &rows);
+        assert_eq!(lines, ["connection  received", "atlas-main         7", "x                120"]);
+    }
+
+    #[test]
+    fn without_a_terminal_nothing_is_coloured() {
+        let terminal = Terminal { json: false, colours: false };
+        assert_eq!(terminal.toned(Tone::Bad, "no"), "no");
+        let terminal = Terminal { json: false, colours: true };
+        assert_eq!(terminal.toned(Tone::Bad, "no"), "\u{1b}[31mno\u{1b}[0m");
+    }
+}
