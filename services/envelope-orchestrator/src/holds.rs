@@ -79,6 +79,16 @@ impl Holds {
         self.report(connection);
     }
 
+    /// The log says that the send of `position` is under way: while there is a line, it has its place in it.
+    pub fn under_way(&self, connection: &ConnectionId, position: Position) {
+        if self.given_up.lock().contains(&position) {
+            return;
+        }
+        if let Some(line) = self.lines.lock().get_mut(connection) {
+            line.waiting.insert(position);
+        }
+    }
+
     /// The send of `position` got through: the next in the line may try at once.
     pub fn passed(&self, connection: &ConnectionId, position: Position) {
         self.leave(connection, position, true);
@@ -176,6 +186,17 @@ mod tests {
         holds.turn(&main, Position(5), Timestamp(0));
         holds.dropped(&main, Position(3));
         assert_eq!(holds.turn(&main, Position(5), Timestamp(1_000)), Turn::Wait(TURN));
+    }
+
+    #[test]
+    fn a_send_that_has_not_asked_yet_keeps_its_place_before_later_ones() {
+        let (holds, main) = holds();
+        holds.under_way(&main, Position(5));
+        assert_eq!(holds.waiting(&main), 0);
+        holds.learnt(&main, Position(3));
+        holds.under_way(&main, Position(5));
+        holds.passed(&main, Position(3));
+        assert_eq!(holds.turn(&main, Position(9), Timestamp(0)), Turn::Wait(TURN));
     }
 
     #[test]

@@ -190,3 +190,17 @@ async fn sending_what_is_not_ready_is_refused_with_the_reason() {
     assert_eq!(refusal.get_details_error_info().unwrap().reason, "NOT_READY");
     world.stop().await;
 }
+
+#[tokio::test]
+async fn what_is_gone_at_the_provider_ends_as_deleted_but_not_at_the_first_404() {
+    let world = World::new().await;
+    let made = world.create(auto("deal-1")).await.unwrap();
+    world.until_stage(&made.envelope_id, Stage::Preparing).await;
+    world.clock.advance(Duration::from_secs(2));
+    world.until_stage(&made.envelope_id, Stage::Sent).await;
+    let before = world.provider.calls("snapshot");
+    world.provider.fail("snapshot", vec![Fault::Refuse(Class::NotFound); 1_000]);
+    world.advance_until_stage(&made.envelope_id, Stage::Deleted).await;
+    assert!(world.provider.calls("snapshot") >= before + 8);
+    world.stop().await;
+}

@@ -30,6 +30,8 @@ pub struct Due {
     pub subject: Subject,
     /// Which timer.
     pub kind: TimerKind,
+    /// 1 for the first try, one more after each failure in a row.
+    pub attempt: u32,
 }
 
 /// Every timer of every open envelope.
@@ -92,8 +94,9 @@ impl Agenda {
         }
         let Reverse((_, id, kind)) = self.heap.pop()?;
         let (subject, slots) = self.envelopes.get_mut(&id)?;
-        slots.get_mut(&kind)?.running = true;
-        Some(Due { subject: subject.clone(), kind })
+        let slot = slots.get_mut(&kind)?;
+        slot.running = true;
+        Some(Due { subject: subject.clone(), kind, attempt: slot.failures.saturating_add(1) })
     }
 
     /// The timer did its work.

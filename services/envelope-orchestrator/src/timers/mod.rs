@@ -11,12 +11,14 @@ use std::sync::Arc;
 
 use contracts::envelope as codec;
 use contracts::seal::Opener;
-use domain::envelope::{Command, Envelope, HoldReason, Source, TimerKind, evolve};
+use domain::envelope::{Command, Envelope, HoldReason, Source, Stage, TimerKind, evolve};
 use domain::ids::EnvelopeId;
+use domain::intake::Claim;
 use event_log::{Category, Position, ReadError, Recorded, Tailed, Version};
 use futures::StreamExt as _;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
+use providers::Class;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
@@ -25,7 +27,7 @@ use crate::Providers;
 use crate::config::Tuning;
 use crate::holds::Holds;
 use crate::store::{Cause, ExecuteError, Store, Subject};
-use crate::worker::observation;
+use crate::worker::{NOT_FOUND_TRIES, claimed, observation};
 use agenda::{Agenda, Due};
 
 /// Kind of the event that asks for a send: its commit's position is the send's place in a waiting line.
@@ -48,6 +50,9 @@ struct Watched {
     version: Version,
     send_asked: Option<Position>,
 }
+
+/// Stage and hold of an envelope before a commit.
+type Before = (Stage, Option<HoldReason>);
 
 #[derive(Default)]
 struct Book {
@@ -84,6 +89,9 @@ impl Timers {
             }
         }
         drop(reads);
+        for watched in book.open.values() {
+            self.keep_place(watched, None);
+        }
         ready.notify_one();
         let mut tail = self.store.log().tail(Category::Envelopes, from);
         let mut running: FuturesUnordered<BoxFuture<'_, (Due, Result<(), Trouble>)>> =
@@ -162,7 +170,7 @@ impl Timers {
                 return;
             }
         };
-        let before = watched.envelope.hold;
+        let before = (watched.envelope.stage, watched.envelope.hold);
         if recorded.version > watched.version {
             for event in &recorded.events {
                 match codec::decode(&event.kind, event.schema, &event.payload, &event.id, &Opener::new(None))
@@ -176,24 +184,33 @@ impl Timers {
                 watched.send_asked = Some(recorded.position);
             }
         }
-        self.watch(book, watched, before);
+        self.watch(book, watched, Some(before));
     }
 
-    fn watch(&self, book: &mut Book, watched: Watched, hold_before: Option<HoldReason>) {
-        let Watched { subject, envelope, send_asked, .. } = &watched;
-        if let (Some(connection), Some(position)) = (envelope.provider(), send_asked) {
-            let credits = Some(HoldReason::CreditsExhausted);
-            if envelope.hold == credits {
-                self.holds.learnt(connection, *position);
-            } else if hold_before == credits && envelope.stage.is_out() {
-                self.holds.passed(connection, *position);
-            } else if hold_before == credits {
-                self.holds.dropped(connection, *position);
-            }
-        }
+    fn watch(&self, book: &mut Book, watched: Watched, before: Option<Before>) {
+        self.keep_place(&watched, before);
+        let Watched { subject, envelope, .. } = &watched;
         let timed = book.agenda.put(subject, envelope, &self.tuning);
         if timed || !envelope.stage.is_closed() {
             book.open.insert(subject.id, watched);
+        }
+    }
+
+    /// Keeps the waiting line of the connection's sends as the log has it.
+    fn keep_place(&self, watched: &Watched, before: Option<Before>) {
+        let Watched { envelope, send_asked: Some(position), .. } = watched else { return };
+        let Some(connection) = envelope.provider() else { return };
+        let waits =
+            |(stage, hold): Before| stage == Stage::Sending || hold == Some(HoldReason::CreditsExhausted);
+        let now = (envelope.stage, envelope.hold);
+        if envelope.hold == Some(HoldReason::CreditsExhausted) {
+            self.holds.learnt(connection, *position);
+        } else if waits(now) {
+            self.holds.under_way(connection, *position);
+        } else if before.is_some_and(waits) && envelope.stage.is_out() {
+            self.holds.passed(connection, *position);
+        } else if before.is_some_and(waits) {
+            self.holds.dropped(connection, *position);
         }
     }
 
@@ -217,9 +234,15 @@ impl Timers {
             return Ok(());
         };
         let provider = (self.providers)(connection).ok_or(Trouble::NotConfigured)?;
-        let snapshot = provider.snapshot(id).await?;
-        let reopens = provider.capabilities().reopens;
-        let (observation, at) = (observation(snapshot), self.store.clock().now());
+        let observation = match provider.snapshot(id).await {
+            Ok(snapshot) => observation(snapshot),
+            Err(error) if error.class == Class::NotFound && due.attempt >= NOT_FOUND_TRIES => {
+                tracing::warn!(provider.id = %id, "the provider does not know the envelope any more");
+                claimed(id.clone(), Claim::Deleted)
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let (reopens, at) = (provider.capabilities().reopens, self.store.clock().now());
         self.tell(due, Command::Observe { observation, source: Source::Poll, reopens, at }).await
     }
 

@@ -77,12 +77,12 @@ fn may_pass(error: &ProviderError) -> Retry {
     match (error.retry, error.class) {
         (Retry::Never, Class::Unauthorized | Class::QuotaExhausted) => Retry::After(Duration::from_secs(60)),
         (Retry::Never, Class::Locked) => Retry::After(Duration::from_secs(30)),
+        (Retry::Never, Class::NotFound) => Retry::WithBackoff,
         (Retry::Never, Class::Conflict | Class::NotReady) => Retry::After(Duration::from_secs(2)),
         (
             Retry::Never,
             Class::InvalidRequest
             | Class::Forbidden
-            | Class::NotFound
             | Class::TooLarge
             | Class::RateLimited
             | Class::OutcomeUnknown

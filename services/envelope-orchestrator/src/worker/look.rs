@@ -1,16 +1,16 @@
 //! Asking the provider how things stand, and believing the answer.
 
-use std::time::Duration;
-
 use domain::envelope::{Command, Observation, Source};
+use domain::ids::ProviderEnvelopeId;
 use domain::intake::Claim;
 use providers::{Class, ProviderError, Snapshot};
 
-use super::halt::{Halt, Step};
+use super::halt::Step;
 use super::{Job, Worker};
 
-/// Tries after which an envelope that the provider does not find is taken for deleted: it may be too young.
-const NOT_FOUND_TRIES: u32 = 4;
+/// Tries after which an envelope that the provider does not find is taken for deleted: it may be too young, or a
+/// key of another account may be in use for a while.
+pub(crate) const NOT_FOUND_TRIES: u32 = 8;
 
 impl Worker {
     /// A GET was asked for: its answer is the provider's present truth.
@@ -32,33 +32,33 @@ impl Worker {
 
     /// The provider did not answer a GET, or does not know the envelope.
     pub(super) async fn unseen(&self, job: &mut Job, error: &ProviderError) -> Step {
-        if error.class != Class::NotFound {
+        if error.class != Class::NotFound || job.attempt < NOT_FOUND_TRIES {
             return Err(self.after_read(job, error));
         }
-        if job.attempt < NOT_FOUND_TRIES {
-            return Err(Halt::retry(
-                self.tuning.scaled(Duration::from_secs(2)),
-                "the provider does not find it yet",
-            ));
-        }
+        tracing::warn!(envelope.id = %job.subject.id, "the provider does not know the envelope any more");
         self.report(job, "gone", Claim::Deleted, Source::Poll).await
     }
 
     /// Reports a claim without details: what the answer of a call says by itself.
     pub(super) async fn report(&self, job: &mut Job, what: &str, claim: Claim, source: Source) -> Step {
-        let observation = Observation {
-            provider_id: job.provider_id()?,
-            claim,
-            detection: None,
-            fields_version: None,
-            revision: None,
-            parties: Vec::new(),
-            total: None,
-            review_link: None,
-            conclusive: true,
-        };
+        let observation = claimed(job.provider_id()?, claim);
         let reopens = job.provider.capabilities().reopens;
         self.tell(job, what, Command::Observe { observation, source, reopens, at: self.now() }).await
+    }
+}
+
+/// A claim without details.
+pub(crate) fn claimed(provider_id: ProviderEnvelopeId, claim: Claim) -> Observation {
+    Observation {
+        provider_id,
+        claim,
+        detection: None,
+        fields_version: None,
+        revision: None,
+        parties: Vec::new(),
+        total: None,
+        review_link: None,
+        conclusive: true,
     }
 }
 

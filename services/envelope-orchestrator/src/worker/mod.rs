@@ -30,7 +30,7 @@ use crate::holds::Holds;
 use crate::store::{Cause, ExecuteError, Store, Subject};
 use halt::{Halt, Step};
 
-pub(crate) use look::observation;
+pub(crate) use look::{NOT_FOUND_TRIES, claimed, observation};
 
 /// Name of the consumer whose checkpoint says which effects are done.
 pub const CONSUMER: &str = "orchestrator-effects";

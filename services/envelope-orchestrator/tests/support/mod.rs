@@ -150,10 +150,27 @@ impl World {
         });
         match waited.await {
             Ok(envelope) => envelope,
-            Err(_) => {
-                panic!("it stays {:?}; calls: {:#?}", self.get(id).await.stage(), self.provider.journal())
-            }
+            Err(_) => panic!("{}", self.report(id).await),
         }
+    }
+
+    /// Where everything stands, for a wait that was in vain.
+    async fn report(&self, id: &str) -> String {
+        let consumed = self.log.consumed("orchestrator-effects").await;
+        let head = self.log.head(Category::Envelopes).await;
+        let request = wire::GetEnvelopeRequest { envelope_id: id.to_owned(), min_position: 0 };
+        let view = self
+            .client()
+            .get_envelope(Request::new(request))
+            .await
+            .map(|answer| answer.into_inner().position);
+        let (stage, kinds) = (self.get(id).await.stage(), self.kinds(id).await);
+        let failure = self.tasks.failure();
+        format!(
+            "{id} stays {stage:?} after {kinds:?}; head {head:?}, consumed {consumed:?}, view {view:?}, failure \
+             {failure:?}; calls: {:#?}",
+            self.provider.journal()
+        )
     }
 
     pub async fn until_stage(&self, id: &str, stage: wire::Stage) -> wire::Envelope {
@@ -236,6 +253,17 @@ impl World {
             }
         });
         waited.await.expect("an envelope is adopted")
+    }
+
+    /// Lets half hours go by until the envelope is there.
+    pub async fn advance_until_stage(&self, id: &str, stage: wire::Stage) {
+        let waited = tokio::time::timeout(Duration::from_secs(20), async {
+            while self.get(id).await.stage() != stage {
+                self.clock.advance(Duration::from_secs(1800));
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        });
+        assert!(waited.await.is_ok(), "{}", self.report(id).await);
     }
 
     /// Waits until the signals up to here are handled.
