@@ -266,7 +266,10 @@ fn wanted(loaded: &Loaded, write: &Write, history: &History, context: &Value) ->
     let envelope = &history.envelope;
     let link = match desired::link(loaded, write, envelope, context).map_err(never)? {
         Some(_) if write.link.is_empty() => Link::Never,
-        Some(fields) => Link::Known(personal(fields)),
+        // What is not known yet is left out and comes with a later version: an id may be known before its link.
+        Some(fields) => {
+            Link::Known(personal(fields.into_iter().filter(|(_, value)| !value.is_empty()).collect()))
+        }
         None if envelope.stage.is_closed() => Link::Never,
         None => Link::Unknown,
     };

@@ -139,8 +139,9 @@ pub fn guard(
         let Some(wanted) = write.hashes.get(field) else { continue };
         let present = hash(&norm(value.as_deref().unwrap_or_default()));
         let ours = [state.last_written.get(field), state.in_doubt.get(field), state.in_flight(field)];
-        let wrote_once = ours.iter().any(Option::is_some);
-        let changed_by_others = wrote_once && !ours.contains(&Some(&present));
+        // A write in doubt may never have landed: only what surely stood there once can have been changed by others.
+        let surely_written = state.last_written.contains_key(field);
+        let changed_by_others = surely_written && !ours.contains(&Some(&present));
         let conflict = present != *wanted && shared(field) && changed_by_others;
         if conflict {
             conflicts.push(field.clone());
