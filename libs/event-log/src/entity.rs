@@ -3,6 +3,7 @@
 use std::fmt;
 
 use domain::ids::TenantId;
+use sha2::{Digest as _, Sha256};
 
 /// The five logs in the log. Each has exactly one writing service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -127,16 +128,27 @@ impl Entity {
     }
 
     /// A name that is unique over all categories and tenants.
-    pub(crate) fn key(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         format!("{}/{}/{}", self.category, self.tenant, self.id)
+    }
+
+    /// The name as a short key: half of its SHA-256, so that keys compare at their first bytes.
+    pub(crate) fn key(&self) -> EntityKey {
+        let digest = Sha256::digest(self.name());
+        let mut key = [0; 16];
+        key.copy_from_slice(&digest[..16]);
+        key
     }
 }
 
 impl fmt::Display for Entity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.key())
+        f.write_str(&self.name())
     }
 }
+
+/// See [`Entity::key`].
+pub(crate) type EntityKey = [u8; 16];
 
 fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')

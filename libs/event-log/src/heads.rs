@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 use domain::ids::CommandId;
 use lru::LruCache;
 
+use crate::entity::EntityKey;
 use crate::record::{self, ChainEnd};
 use crate::{Expected, Recorded, Version};
 
@@ -27,7 +28,7 @@ struct Head {
     commands: VecDeque<(CommandId, u64)>,
 }
 
-pub(crate) struct HeadCache(LruCache<String, Head>);
+pub(crate) struct HeadCache(LruCache<EntityKey, Head>);
 
 impl Default for HeadCache {
     fn default() -> Self {
@@ -36,22 +37,22 @@ impl Default for HeadCache {
 }
 
 impl HeadCache {
-    pub(crate) fn knows(&mut self, key: &str) -> bool {
+    pub(crate) fn knows(&mut self, key: &EntityKey) -> bool {
         self.0.get(key).is_some()
     }
 
     /// Learns an entity from its most recent commits, oldest first; none of them: it is new.
-    pub(crate) fn learn(&mut self, key: &str, recent: &[Recorded]) {
+    pub(crate) fn learn(&mut self, key: &EntityKey, recent: &[Recorded]) {
         let skip = recent.len().saturating_sub(COMMANDS_MAX);
         let head = Head {
             end: recent.last().map(record::chain_end).unwrap_or_default(),
             commands: recent.iter().skip(skip).map(|commit| (commit.command_id, commit.position.0)).collect(),
         };
-        self.0.put(key.to_owned(), head);
+        self.0.put(*key, head);
     }
 
     /// Decides about a commit; an unknown entity counts as new.
-    pub(crate) fn admit(&mut self, key: &str, expected: Expected, command: &CommandId) -> Admission {
+    pub(crate) fn admit(&mut self, key: &EntityKey, expected: Expected, command: &CommandId) -> Admission {
         let Some(head) = self.0.get(key) else {
             return Admission::Continue(ChainEnd::default());
         };
@@ -68,7 +69,7 @@ impl HeadCache {
     }
 
     /// The entity now ends at `end`, after it ended at `from`. Whoever remembers another end knows nothing.
-    pub(crate) fn advance(&mut self, key: &str, from: Version, end: ChainEnd, command: CommandId) {
+    pub(crate) fn advance(&mut self, key: &EntityKey, from: Version, end: ChainEnd, command: CommandId) {
         let Some(head) = self.0.get_mut(key).filter(|head| head.end.version == from) else {
             self.forget(key);
             return;
@@ -81,7 +82,7 @@ impl HeadCache {
     }
 
     /// Forgets an entity: its head must be read again.
-    pub(crate) fn forget(&mut self, key: &str) {
+    pub(crate) fn forget(&mut self, key: &EntityKey) {
         self.0.pop(key);
     }
 }

@@ -248,7 +248,7 @@ impl CommitSeal {
     ) -> Self {
         let causation = causation.map(|id| *id.as_bytes());
         let mut hash = Sha256::new();
-        field(&mut hash, entity.key().as_bytes());
+        field(&mut hash, entity.name().as_bytes());
         field(&mut hash, &recorded_at.0.to_be_bytes());
         field(&mut hash, command.as_bytes());
         field(&mut hash, correlation.as_bytes());

@@ -124,7 +124,7 @@ impl Backend for Embedded {
         commit: Commit,
     ) -> Result<Appended, AppendError> {
         let (reply, answer) = oneshot::channel();
-        let request = Request::Append { entity: entity.clone(), expected, commit, reply };
+        let request = Request::Append { key: entity.key(), entity: entity.clone(), expected, commit, reply };
         self.submit(request).await.map_err(AppendError::Unavailable)?;
         self.answer(answer).await.unwrap_or(Err(AppendError::Unknown))
     }

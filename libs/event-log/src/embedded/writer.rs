@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::state::{self, Overlay};
 use super::store::{Store, broken};
 use crate::embedded::reader;
+use crate::entity::EntityKey;
 use crate::error::{AppendError, OpenError, ReadError, StateError};
 use crate::heads::{Admission, HeadCache};
 use crate::record::{self, ChainEnd};
@@ -37,10 +38,27 @@ pub(super) fn commit_synced() -> CommitGroup {
 type Reply<T, E> = oneshot::Sender<Result<T, E>>;
 
 pub(super) enum Request {
-    Append { entity: Entity, expected: Expected, commit: Commit, reply: Reply<Appended, AppendError> },
-    Put { key: String, expected: Option<Revision>, value: Bytes, reply: Reply<Revision, StateError> },
-    Delete { key: String, expected: Option<Revision>, reply: Reply<(), StateError> },
-    Ping { reply: Reply<(), ReadError> },
+    Append {
+        key: EntityKey,
+        entity: Entity,
+        expected: Expected,
+        commit: Commit,
+        reply: Reply<Appended, AppendError>,
+    },
+    Put {
+        key: String,
+        expected: Option<Revision>,
+        value: Bytes,
+        reply: Reply<Revision, StateError>,
+    },
+    Delete {
+        key: String,
+        expected: Option<Revision>,
+        reply: Reply<(), StateError>,
+    },
+    Ping {
+        reply: Reply<(), ReadError>,
+    },
 }
 
 /// Answers wait here until the group is durable.
@@ -125,8 +143,8 @@ impl Writer {
         let mut answers = Vec::with_capacity(group.len());
         for request in group.drain(..) {
             answers.push(match request {
-                Request::Append { entity, expected, commit, reply } => {
-                    let outcome = self.append(&mut batch, &entity, expected, &commit);
+                Request::Append { key, entity, expected, commit, reply } => {
+                    let outcome = self.append(&mut batch, &key, &entity, expected, &commit);
                     if let Ok(Appended { position, duplicate: false, .. }) = outcome {
                         reached.insert(entity.category(), position);
                     }
@@ -163,16 +181,16 @@ impl Writer {
     fn append(
         &mut self,
         batch: &mut WriteBatch,
+        key: &EntityKey,
         entity: &Entity,
         expected: Expected,
         commit: &Commit,
     ) -> Result<Appended, AppendError> {
-        let key = entity.key();
-        if !self.heads.knows(&key) {
+        if !self.heads.knows(key) {
             let history = reader::recent(&self.store, entity).map_err(unreadable)?;
-            self.heads.learn(&key, &history);
+            self.heads.learn(key, &history);
         }
-        let end = match self.heads.admit(&key, expected, &commit.command_id) {
+        let end = match self.heads.admit(key, expected, &commit.command_id) {
             Admission::Continue(end) => end,
             Admission::Duplicate(position) => return Ok(Appended::at(position, true)),
             Admission::Conflict(actual) => return Err(AppendError::Conflict { actual }),
@@ -182,8 +200,8 @@ impl Writer {
         let position = self.position_last;
         let next = ChainEnd { version: crate::Version(position), ..next };
         batch.insert(self.store.category(entity.category()), position.to_be_bytes(), bytes);
-        batch.insert(&self.store.heads, key.as_str(), position.to_be_bytes());
-        self.heads.advance(&key, end.version, next, commit.command_id);
+        batch.insert(&self.store.heads, *key, position.to_be_bytes());
+        self.heads.advance(key, end.version, next, commit.command_id);
         Ok(Appended::at(position, false))
     }
 

@@ -1,11 +1,11 @@
 //! One append: publish with the expected sequence until there is a definite answer.
 
 use async_nats::HeaderMap;
-use domain::ids::CommandId;
 use tokio::time::{Duration, Instant, sleep};
 
 use super::publish::{Outgoing, Published};
 use super::{JetStream, read, topology};
+use crate::entity::EntityKey;
 use crate::error::{AppendError, ReadError};
 use crate::heads::Admission;
 use crate::record::{self, ChainEnd};
@@ -54,7 +54,8 @@ pub(super) async fn append(
         let (bytes, next) = record::encode(entity, end, clock::now(), commit);
         let message = Outgoing {
             subject: topology::subject(entity),
-            message_id: Some(message_id(&commit.command_id, &key)),
+            // The server recognises a repeated message by it: the command on this entity.
+            message_id: Some(format!("{}/{entity}", commit.command_id)),
             expected: end.version.0,
             headers: trace_headers(commit),
             payload: bytes.into(),
@@ -88,18 +89,18 @@ pub(super) async fn append(
 }
 
 /// Makes sure that the cache knows the entity; `true` when it was read just now.
-async fn learn(log: &JetStream, entity: &Entity, key: &str, believe_new: bool) -> Result<bool, ReadError> {
+async fn learn(
+    log: &JetStream,
+    entity: &Entity,
+    key: &EntityKey,
+    believe_new: bool,
+) -> Result<bool, ReadError> {
     if log.heads.lock().knows(key) {
         return Ok(false);
     }
     let history = if believe_new { Vec::new() } else { read::recent(log, entity).await? };
     log.heads.lock().learn(key, &history);
     Ok(!believe_new)
-}
-
-/// The server recognises a repeated message by it: the command on this entity.
-fn message_id(command: &CommandId, key: &str) -> String {
-    format!("{command}/{key}")
 }
 
 /// The trace in headers too, for tools that look at the stream.
