@@ -6,11 +6,11 @@ use contracts::wire::envelope as wire;
 use contracts::wire::envelope::Stage;
 use domain::envelope::Detection;
 use domain::intake::Claim;
+use futures::StreamExt as _;
 use providers::Class;
 use std::time::Duration;
 use support::provider::Fault;
 use support::{World, auto, news, request, signed};
-use tokio_stream::StreamExt as _;
 use tonic::{Code, Request};
 use tonic_types::StatusExt as _;
 

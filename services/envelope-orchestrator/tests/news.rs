@@ -27,6 +27,21 @@ async fn a_webhook_that_comes_before_the_create_call_returned_finds_its_envelope
 }
 
 #[tokio::test]
+async fn a_lost_answer_is_asked_for_again_although_a_webhook_told_the_id_because_it_holds_the_review_link() {
+    let world = World::new().await;
+    world.provider.fail("create", [Fault::Gate, Fault::LoseAnswer]);
+    world.provider.lose_gated();
+    let made = world.create(request("deal-1")).await.unwrap();
+    world.provider.until(|provider| provider.calls("create") == 1).await;
+    world.signal(1, "envelope.created", news("p-1", Claim::Draft, Some(&made.envelope_id))).await;
+    world.until(&made.envelope_id, |envelope| envelope.provider_id == "p-1").await;
+    world.provider.open_gate();
+    world.until(&made.envelope_id, |envelope| !envelope.review_url.is_empty()).await;
+    assert_eq!((world.provider.calls("create"), world.provider.drafts().len()), (3, 1));
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn an_early_webhook_without_our_id_waits_for_the_create_call() {
     let world = World::new().await;
     world.provider.fail("create", [Fault::Gate]);

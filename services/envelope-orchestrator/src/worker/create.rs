@@ -17,18 +17,31 @@ use super::look::{is_out, observation};
 use super::{Job, Worker};
 use crate::holds::Turn;
 
+/// Tries to learn the review link of an envelope whose id a webhook told.
+const LINK_TRIES: u32 = 8;
+
 impl Worker {
     pub(super) async fn create(&self, job: &mut Job) -> Step {
         let Some(order) = job.envelope.order.clone() else { return Err(Halt::Settled) };
+        let can = job.provider.capabilities();
+        let since = job.envelope.created_at.or(job.envelope.requested_at).unwrap_or(job.asked_at);
+        let known = job.envelope.provider_id.is_some();
+        if known && !(can.review_link && can.idempotency_keys && self.now().since(since) < can.key_window) {
+            // Only a call that the provider remembers may be made for its answer.
+            return Err(Halt::Settled);
+        }
         let auto_send = order.send == SendPolicy::Auto && matches!(order.document, Document::Template { .. });
-        if auto_send && let Turn::Wait(pause) = self.holds.turn(&job.connection, job.position, self.now()) {
+        if auto_send
+            && !known
+            && let Turn::Wait(pause) = self.holds.turn(&job.connection, job.position, self.now())
+        {
             return Err(Halt::retry(pause, "sends of this connection wait for credits"));
         }
         if job.envelope.stage == Stage::Creating {
             if let Some(found) = self.left_by_earlier_try(job, &order).await? {
                 return self.adopt(job, found).await;
             }
-        } else {
+        } else if !known {
             self.tell(job, "start_create", Command::StartCreate { at: self.now() }).await?;
         }
         let Some(source) = self.source(&order.document).await? else {
@@ -90,6 +103,13 @@ impl Worker {
     }
 
     async fn not_created(&self, job: &mut Job, error: &ProviderError) -> Step {
+        if job.envelope.provider_id.is_some() {
+            // Only the link is missing: not worth a dead letter, nor keeping later effects waiting for long.
+            return Err(match self.after(job, error, &self.tuning.write_backoff) {
+                halt @ Halt::Retry { .. } if job.attempt < LINK_TRIES => halt,
+                Halt::Retry { .. } | Halt::Settled | Halt::GiveUp { .. } => Halt::Settled,
+            });
+        }
         match error.class {
             Class::InvalidRequest | Class::NotFound => self.fail(job, CreateFailure::InvalidRequest).await,
             Class::Forbidden => self.fail(job, CreateFailure::Forbidden).await,

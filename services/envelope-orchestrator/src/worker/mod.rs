@@ -160,7 +160,7 @@ impl Worker {
     ) -> Step {
         let loaded = self.store.load(subject).await?;
         let Some(connection) = loaded.envelope.provider().cloned() else { return Err(Halt::Settled) };
-        if !still_needed(&loaded.envelope, effect) {
+        if !still_needed(&loaded.envelope, effect) && !lacks_link(&loaded.envelope, effect) {
             if effect == Effect::Send || effect == Effect::Create {
                 self.holds.dropped(&connection, recorded.position);
             }
@@ -218,6 +218,13 @@ impl Worker {
     fn now(&self) -> Timestamp {
         self.store.clock().now()
     }
+}
+
+/// A webhook told the provider's id before the create call's answer did, or instead of it: the answer alone holds
+/// the review link, and repeating the call with its key repeats the answer.
+fn lacks_link(envelope: &Envelope, effect: Effect) -> bool {
+    let known = envelope.provider_id.is_some() && !envelope.stage.is_closed();
+    effect == Effect::Create && known && envelope.order.is_some() && envelope.review_link.is_none()
 }
 
 /// The effects an event calls for. Nothing sealed is needed to know.

@@ -48,7 +48,7 @@ struct State {
     journal: Vec<String>,
     credits: Option<u32>,
     detection: Option<Detection>,
-    forgets_keys: bool,
+    loses_gated: bool,
 }
 
 /// A cheap handle to the scripted provider.
@@ -82,6 +82,11 @@ impl Scripted {
 
     pub fn open_gate(&self) {
         self.gate.send_replace(true);
+    }
+
+    /// What waited at the gate is answered by nobody.
+    pub fn lose_gated(&self) {
+        self.state.lock().loses_gated = true;
     }
 
     /// Every call so far: its name and key.
@@ -135,7 +140,7 @@ impl Scripted {
             Some(Fault::Gate) => {
                 let opened = self.gate.subscribe().wait_for(|open| *open).await.is_ok();
                 assert!(opened, "the gate is opened before the test ends");
-                Ok(())
+                if self.state.lock().loses_gated { Err(error(Class::OutcomeUnknown)) } else { Ok(()) }
             }
             Some(Fault::Refuse(_)) | None => Ok(()),
         }
@@ -183,7 +188,7 @@ impl Provider for Scripted {
         }
         let id = {
             let mut state = self.state.lock();
-            let remembered = state.keys.get(key).filter(|_| self.keys && !state.forgets_keys).cloned();
+            let remembered = state.keys.get(key).filter(|_| self.keys).cloned();
             match remembered {
                 Some(id) => id,
                 None => {
