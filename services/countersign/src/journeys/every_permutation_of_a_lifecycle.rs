@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use contracts::wire::envelope::Stage as At;
+use futures::future::try_join_all;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde_json::{Value, json};
 
@@ -41,25 +42,34 @@ pub(super) async fn run(stage: &Stage) -> Result<JourneyReport> {
     Ok(JourneyReport::about(chapters).and(format!("{ORDERS} orders of {WEBHOOKS} webhooks")))
 }
 
+/// Some lives at a time, so that webhooks tell of them and not the next poll.
 async fn told_in_every_order(stage: &Stage) -> Result<Vec<Life>> {
-    let made = stream::iter(0..ORDERS).map(|_| signed_in_silence(stage)).buffered(AT_ONCE);
-    let lives: Vec<Life> = made.try_collect().await?;
-    stage.say(format!("{ORDERS} envelopes are signed; every webhook is kept back"));
-    let held = held(stage).await?;
-    let mut order = Vec::new();
-    for (life, permutation) in lives.iter().zip(permutations(WEBHOOKS)) {
-        let places: Vec<usize> = held
-            .iter()
-            .enumerate()
-            .filter(|(_, webhook)| webhook["lane"] == life.provider_id.as_str())
-            .map(|(place, _)| place)
-            .collect();
-        ensure!(places.len() == WEBHOOKS, "a life has {} webhooks", places.len());
-        order.extend(permutation.into_iter().map(|index| places[index]));
+    let quiet = stage.unheard();
+    let mut all = Vec::new();
+    for orders in permutations(WEBHOOKS).chunks(AT_ONCE) {
+        let lives = try_join_all(orders.iter().map(|_| signed_in_silence(&quiet))).await?;
+        let held = held(&quiet, &lives).await?;
+        let mut order = Vec::new();
+        for (life, permutation) in lives.iter().zip(orders) {
+            let of_life = |webhook: &Value| webhook["lane"] == life.provider_id.as_str();
+            let places: Vec<usize> = held
+                .iter()
+                .enumerate()
+                .filter(|(_, webhook)| of_life(webhook))
+                .map(|(place, _)| place)
+                .collect();
+            ensure!(places.len() == WEBHOOKS, "a life has {} webhooks", places.len());
+            order.extend(permutation.iter().map(|index| places[*index]));
+        }
+        let flush = format!("{}/__sim/webhooks/flush", stage.addresses().atlas);
+        stage.post(&flush, &json!({"permute": order})).await?;
+        all.extend(lives);
+        stage.say(format!(
+            "{} of {ORDERS} envelopes were signed, their webhooks told in orders of their own",
+            all.len()
+        ));
     }
-    let flush = format!("{}/__sim/webhooks/flush", stage.addresses().atlas);
-    stage.post(&flush, &json!({"permute": order})).await?;
-    Ok(lives)
+    Ok(all)
 }
 
 /// Drives one envelope to its last signature while no webhook arrives.
@@ -77,14 +87,14 @@ async fn signed_in_silence(stage: &Stage) -> Result<Life> {
     Ok(Life { deal, envelope, provider_id })
 }
 
-/// What is kept back, in the order it was kept.
-async fn held(stage: &Stage) -> Result<Vec<Value>> {
+/// What is kept back, in the order it was kept, once all of these lives is.
+async fn held(stage: &Stage, lives: &[Life]) -> Result<Vec<Value>> {
     let url = format!("{}/__sim/deliveries", stage.addresses().atlas);
     eventually("every webhook to be kept back", async || {
         let all = stage.get(&url).await?;
         let all = all.as_array().context("deliveries are no list")?;
         let held: Vec<Value> = all.iter().filter(|webhook| webhook["state"] == "held").cloned().collect();
-        Ok((held.len() >= WEBHOOKS * ORDERS).then_some(held))
+        Ok((held.len() >= WEBHOOKS * lives.len()).then_some(held))
     })
     .await
 }

@@ -128,7 +128,7 @@ journeys! {
     detection_needs_attention, false, "Finding the signature fields takes long, fails, finds none, or moves";
     pandadoc_document_sent_by_sales, false, "Sales sends a document inside PandaDoc, and its deal knows";
     webhook_before_create_returned, false, "The provider's webhook overtakes its answer";
-    create_times_out_after_apply, false, "The provider makes the envelope, but its answer is lost";
+    create_times_out_after_apply, true, "The provider makes the envelope, but its answer is lost";
     link_write_fails_three_times, false, "The CRM fails three times before it takes the link";
     credits_exhausted_sends_held_in_order, true, "Credits run out: sends wait in order until the top-up";
     same_webhook_twenty_times, true, "One webhook comes twenty times over four connections";

@@ -81,6 +81,11 @@ impl Stage {
         Self { listener: Some(listener), ..self.clone() }
     }
 
+    /// The same stage, heard by nobody.
+    pub fn unheard(&self) -> Self {
+        Self { listener: None, ..self.clone() }
+    }
+
     /// Says what happened, for whoever listens.
     pub fn say(&self, what: impl AsRef<str>) {
         if let Some(listener) = &self.listener {

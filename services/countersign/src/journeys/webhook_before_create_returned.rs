@@ -45,6 +45,8 @@ pub(super) async fn run(stage: &Stage) -> Result<JourneyReport> {
     stage.deal_says(&deal, "esign_status", "Pending").await?;
     stage.sign(&provider_id, 1).await?;
     stage.sign(&provider_id, 2).await?;
+    // The answer is still on its way; it brings the review link.
+    stage.until(&id, "the late answer", |envelope| !envelope.review_url.is_empty()).await?;
     stage.at_rest(&id, At::Completed).await?;
     ensure!(stage.envelopes_of(&deal).await?.len() == 1, "the webhook made an envelope of its own");
     stage.check_deal(&deal, &provider_id, SIGNED).await?;
