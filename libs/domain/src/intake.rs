@@ -4,11 +4,16 @@
 //! splits it into signals; each signal has a dedupe key of its own, because a batch may be re-sent in another
 //! grouping. Nothing in here changes an envelope: a signal is a claim, which `envelope::decide` weighs.
 
-use std::collections::BTreeMap;
+use std::fmt;
 
-use crate::ids::{ConnectionId, ProviderEnvelopeId};
-use crate::personal::Personal;
+use crate::ids::ConnectionId;
 use crate::time::Timestamp;
+
+mod claim;
+mod record;
+
+pub use claim::{Claim, EnvelopeNews, PartyNews, Standing};
+pub use record::{Actor, RecordChange, RecordRef};
 
 /// Largest body taken from outside, in bytes: more than any vendor's contract allows.
 pub const BODY_BYTES_MAX: usize = 1024 * 1024;
@@ -40,8 +45,8 @@ impl RawDelivery {
     }
 }
 
-impl std::fmt::Debug for RawDelivery {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for RawDelivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RawDelivery")
             .field("connection", &self.connection)
             .field("body_bytes", &self.body.len())
@@ -83,8 +88,8 @@ impl Refusal {
     }
 }
 
-/// One thing a delivery says, after verification.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One thing a delivery says, after verification. Its bytes are never printed.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Signal {
     /// Equal for the same news however often and in whatever batch it is sent; unique within a connection.
     /// At most 512 bytes; hashed before it is stored.
@@ -99,6 +104,16 @@ pub struct Signal {
     pub meaning: Meaning,
     /// The exact bytes of this one signal within the body.
     pub raw: Vec<u8>,
+}
+
+impl fmt::Debug for Signal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Signal")
+            .field("event", &self.event)
+            .field("occurred_at", &self.occurred_at)
+            .field("raw_bytes", &self.raw.len())
+            .finish_non_exhaustive()
+    }
 }
 
 /// What a signal means to us.
@@ -134,184 +149,31 @@ impl NoMeaning {
     }
 }
 
-/// News of a provider's envelope, in neutral words (lifecycle.md §4).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EnvelopeNews {
-    /// The provider's id of it.
-    pub provider_id: ProviderEnvelopeId,
-    /// What is claimed.
-    pub claim: Claim,
-    /// The correlation data we (or a salesperson) attached, flattened to text; at most 50 entries are kept.
-    pub correlation: BTreeMap<String, String>,
-    /// The provider's revision or modification time in milliseconds, where it has one: older is stale.
-    pub revision: Option<i64>,
-    /// What the news says of single parties; empty when it says nothing.
-    pub parties: Vec<PartyNews>,
-    /// Whether the provider's words are final (`true`) or must be confirmed by a GET before they count.
-    pub conclusive: bool,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// What is said of one party.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PartyNews {
-    /// Place in the signing order, from 1.
-    pub order: u32,
-    /// Where this party stands.
-    pub standing: Standing,
-}
-
-/// Where a party stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Standing {
-    /// Not yet their turn.
-    #[default]
-    Waiting,
-    /// May sign now.
-    Pending,
-    /// Has signed.
-    Signed,
-    /// Has declined.
-    Declined,
-}
-
-/// A neutral claim about an envelope: the last column of lifecycle.md §4.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Claim {
-    /// The provider is still working on the document.
-    Processing,
-    /// A draft that can be reviewed and sent. A draft after `Sent` may be a reopening.
-    Draft,
-    /// Creation failed at the provider.
-    PreparationFailed {
-        /// The provider's words; may name fields or people.
-        reason: Personal,
-    },
-    /// Will be sent later by the provider.
-    Scheduled,
-    /// An approval inside the provider is awaited.
-    ApprovalRequested,
-    /// That approval was given; it must be sent again.
-    ApprovalGranted,
-    /// That approval was refused.
-    ApprovalRefused,
-    /// The first signer was invited.
-    Sent,
-    /// A signer opened it.
-    Viewed,
-    /// A recipient suggests changes.
-    ChangesSuggested,
-    /// One party signed; the envelope as a whole may or may not be done.
-    PartySigned,
-    /// All signed, payment is open.
-    PaymentDue,
-    /// Paid.
-    Paid,
-    /// Everybody signed.
-    Completed,
-    /// A party (or the staff) declined.
-    Declined {
-        /// The reason given, if any.
-        reason: Option<Personal>,
-    },
-    /// The sender cancelled.
-    Voided,
-    /// The deadline passed.
-    Expired,
-    /// It is gone at the provider.
-    Deleted,
-    /// The final PDF can be fetched.
-    ArtifactReady,
-    /// Data was extracted from the signed document.
-    DataExtracted,
-    /// Something changed; only a GET can tell what.
-    Hint,
-}
-
-impl Claim {
-    /// The stable name, as it stands in events and metrics.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Claim::Processing => "processing",
-            Claim::Draft => "draft",
-            Claim::PreparationFailed { .. } => "preparation_failed",
-            Claim::Scheduled => "scheduled",
-            Claim::ApprovalRequested => "approval_requested",
-            Claim::ApprovalGranted => "approval_granted",
-            Claim::ApprovalRefused => "approval_refused",
-            Claim::Sent => "sent",
-            Claim::Viewed => "viewed",
-            Claim::ChangesSuggested => "changes_suggested",
-            Claim::PartySigned => "party_signed",
-            Claim::PaymentDue => "payment_due",
-            Claim::Paid => "paid",
-            Claim::Completed => "completed",
-            Claim::Declined { .. } => "declined",
-            Claim::Voided => "voided",
-            Claim::Expired => "expired",
-            Claim::Deleted => "deleted",
-            Claim::ArtifactReady => "artifact_ready",
-            Claim::DataExtracted => "data_extracted",
-            Claim::Hint => "hint",
-        }
-    }
-}
-
-/// A record of a CRM: the one that fired, or the one to be written.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RecordRef {
-    /// The CRM connection.
-    pub connection: ConnectionId,
-    /// Kind of object in the CRM's words, lower case, for example `deal`.
-    pub object_type: String,
-    /// The record's id, always as text.
-    pub object_id: String,
-}
-
-/// A CRM record changed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RecordChange {
-    /// The CRM account (portal, organisation) the event is from.
-    pub account: String,
-    /// Kind of object, lower case, for example `deal`.
-    pub object_type: String,
-    /// The record's id, always as text.
-    pub object_id: String,
-    /// The property that changed; empty when the event is not about one.
-    pub property: String,
-    /// Its new value, as text. May hold personal data.
-    pub value: Personal,
-    /// When it changed, by the CRM's clock.
-    pub changed_at: Timestamp,
-    /// Who changed it.
-    pub actor: Actor,
-    /// The CRM's id of who changed it (application id or user id), for telling our own writes apart.
-    pub actor_id: String,
-}
-
-/// Who changed a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Actor {
-    /// A person in the CRM's interface.
-    Human,
-    /// An application over the API, perhaps we ourselves.
-    Integration,
-    /// A list import.
-    Import,
-    /// A workflow inside the CRM.
-    Workflow,
-    /// The CRM does not say, or says something new.
-    Unknown,
-}
-
-impl Actor {
-    /// The stable name, as it stands in events and expressions.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Actor::Human => "human",
-            Actor::Integration => "integration",
-            Actor::Import => "import",
-            Actor::Workflow => "workflow",
-            Actor::Unknown => "unknown",
-        }
+    #[test]
+    fn what_comes_from_outside_is_never_printed() {
+        let news = EnvelopeNews {
+            provider_id: "env-1".parse().unwrap(),
+            claim: Claim::Sent,
+            correlation: [("buyer".to_owned(), "dana@buyer.test".to_owned())].into(),
+            revision: None,
+            parties: Vec::new(),
+            conclusive: true,
+        };
+        let signal = Signal {
+            dedupe: "dana@buyer.test".to_owned(),
+            subject: "dana@buyer.test".to_owned(),
+            event: "envelope.sent".to_owned(),
+            occurred_at: None,
+            meaning: Meaning::Envelope(news.clone()),
+            raw: b"dana@buyer.test".to_vec(),
+        };
+        let printed = format!("{signal:?} {news:?}");
+        assert!(printed.contains("envelope.sent") && printed.contains("Sent"), "{printed}");
+        let raw = format!("{:?}", b"dana@buyer.test".as_slice());
+        assert!(!printed.contains("dana") && !printed.contains(&raw), "{printed}");
     }
 }

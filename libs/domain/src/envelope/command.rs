@@ -2,9 +2,10 @@
 
 use std::fmt;
 
-use super::event::{CreateFailure, HoldReason, VoidReason};
 use super::order::{Adoption, Order};
-use super::state::{Detection, Digest, Stage};
+use super::reason::{CreateFailure, HoldReason, VoidReason};
+use super::stage::Stage;
+use super::state::{Detection, Digest};
 use super::timers::TimerKind;
 use crate::ids::ProviderEnvelopeId;
 use crate::intake::{Claim, PartyNews};

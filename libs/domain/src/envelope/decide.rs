@@ -2,11 +2,13 @@
 
 use super::command::{Command, Rejection};
 use super::decision::Decision;
-use super::event::{Attention, Event, HoldReason, VoidReason};
+use super::event::Event;
 use super::observe::{News, observe};
 use super::order::{Adoption, Order};
 use super::react::can_be_reminded;
-use super::state::{Artifact, Detection, Envelope, Stage};
+use super::reason::{Attention, HoldReason, VoidReason};
+use super::stage::Stage;
+use super::state::{Artifact, Detection, Envelope};
 use super::timers::{TimerKind, is_due, reminders_due};
 use crate::ids::ProviderEnvelopeId;
 use crate::personal::Personal;

@@ -1,6 +1,6 @@
 //! Work for the outside world. Returned as data, carried out elsewhere.
 
-use super::event::VoidReason;
+use super::reason::VoidReason;
 
 /// What an event calls for. Every effect may run twice; its idempotency key comes from the event that asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

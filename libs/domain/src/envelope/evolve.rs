@@ -1,7 +1,9 @@
 //! From a fact to state. Total: replaying a log cannot fail.
 
-use super::event::{Correction, Event, HoldReason};
-use super::state::{Artifact, Detection, Envelope, PartyState, Payment, Stage};
+use super::event::Event;
+use super::reason::{Correction, HoldReason};
+use super::stage::Stage;
+use super::state::{Artifact, Detection, Envelope, PartyState, Payment};
 use crate::intake::{PartyNews, Standing};
 use crate::time::Timestamp;
 

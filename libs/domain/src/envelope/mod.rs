@@ -19,17 +19,21 @@ mod evolve;
 mod observe;
 mod order;
 mod react;
+mod reason;
+mod stage;
 mod state;
 mod timers;
 
 pub use command::{Command, Observation, Rejection, Source};
 pub use decide::decide;
 pub use effect::Effect;
-pub use event::{Attention, Correction, CreateFailure, Event, HoldReason, IgnoreReason, VoidReason};
+pub use event::Event;
 pub use evolve::{evolve, replay};
 pub use order::{Adoption, Correlation, Document, Order, SendPolicy};
 pub use react::{react, still_needed};
-pub use state::{Artifact, Detection, Digest, Envelope, PartyState, Payment, Stage};
+pub use reason::{Attention, Correction, CreateFailure, HoldReason, IgnoreReason, VoidReason};
+pub use stage::Stage;
+pub use state::{Artifact, Detection, Digest, Envelope, PartyState, Payment};
 pub use timers::{Timer, TimerKind, timers};
 
 #[cfg(test)]

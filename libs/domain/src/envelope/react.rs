@@ -1,8 +1,10 @@
 //! From a fact to the work it calls for, and whether that work is still called for now.
 
 use super::effect::Effect;
-use super::event::{Correction, Event};
-use super::state::{Artifact, Envelope, Stage};
+use super::event::Event;
+use super::reason::Correction;
+use super::stage::Stage;
+use super::state::{Artifact, Envelope};
 
 /// What has to be done in the outside world because of this fact.
 ///

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::react::can_be_reminded;
-use super::state::{Envelope, Stage};
+use super::stage::Stage;
+use super::state::Envelope;
 use crate::time::Timestamp;
 
 /// A preparation that takes longer needs a person.

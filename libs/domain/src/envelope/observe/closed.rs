@@ -2,8 +2,9 @@
 //! provider whose closed states are final only when a contract turns out to be binding.
 
 use super::super::decision::Decision;
-use super::super::event::{Correction, Event, IgnoreReason};
-use super::super::state::Stage;
+use super::super::event::Event;
+use super::super::reason::{Correction, IgnoreReason};
+use super::super::stage::Stage;
 use super::{News, Verdict, all_signed, facts, open};
 use crate::intake::Claim;
 

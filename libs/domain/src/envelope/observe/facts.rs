@@ -3,7 +3,8 @@
 use super::super::decision::Decision;
 use super::super::event::Event;
 use super::super::evolve::{PARTIES_KNOWN_MAX, moves_forward};
-use super::super::state::{Artifact, Envelope, Payment, Stage};
+use super::super::stage::Stage;
+use super::super::state::{Artifact, Envelope, Payment};
 use super::News;
 use crate::intake::{Claim, PartyNews, Standing};
 

@@ -9,8 +9,10 @@ mod open;
 
 use super::command::{Observation, Source};
 use super::decision::Decision;
-use super::event::{Event, IgnoreReason};
-use super::state::{Envelope, Stage};
+use super::event::Event;
+use super::reason::IgnoreReason;
+use super::stage::Stage;
+use super::state::Envelope;
 use crate::intake::{Claim, Standing};
 use crate::time::Timestamp;
 

@@ -1,8 +1,10 @@
 //! Claims about an envelope that is still open (§5.3 rules 4–6): up in rank, or into a closed state.
 
 use super::super::decision::Decision;
-use super::super::event::{Attention, CreateFailure, Event, IgnoreReason, VoidReason};
-use super::super::state::{Detection, Stage};
+use super::super::event::Event;
+use super::super::reason::{Attention, CreateFailure, IgnoreReason, VoidReason};
+use super::super::stage::Stage;
+use super::super::state::Detection;
 use super::{News, Verdict, all_signed, facts};
 use crate::intake::Claim;
 
