@@ -82,6 +82,10 @@ impl Opener {
         Self { key: key.map(|key| Zeroizing::new(*key)) }
     }
 
+    pub(crate) const fn has_key(&self) -> bool {
+        self.key.is_some()
+    }
+
     /// Opens a blob of [`Sealer::seal_blob`]; `None` once its key is gone.
     ///
     /// # Errors

@@ -4,9 +4,14 @@
 
 mod support;
 
+use std::future::ready;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use contracts::intake::{RAW_INLINE_BYTES_MAX, Raw};
 use contracts::seal::{Opener, Sealer};
 use contracts::{DecodeError, envelope, intake, parked, sync};
-use domain::envelope::{Document, Event};
+use domain::envelope::{Digest, Document, Event};
 use domain::ids::EventId;
 use domain::personal::Personal;
 use proptest::prelude::*;
@@ -70,11 +75,46 @@ proptest! {
     }
 
     #[test]
+    fn bytes_from_outside_come_back_from_the_event_or_from_the_blob_store(
+        bytes in proptest::collection::vec(any::<u8>(), 0..300),
+        larger in any::<bool>(),
+    ) {
+        let clear = if larger { [vec![7; RAW_INLINE_BYTES_MAX], bytes].concat() } else { bytes };
+        let in_event = clear.len() <= RAW_INLINE_BYTES_MAX;
+        let (mut store, mut asked) = (Vec::new(), 0);
+        let put = |blob: Vec<u8>| {
+            store = blob;
+            ready(Ok::<_, DecodeError>(Digest([1; 32])))
+        };
+        let raw = at_once(Raw::keep(clear.clone(), &event_id(), &sealer(), put)).unwrap();
+        prop_assert_eq!(store.is_empty(), in_event);
+        let mut get = |_| {
+            asked += 1;
+            ready(Ok::<_, DecodeError>(store.clone()))
+        };
+        let opened = at_once(raw.clone().reveal(&event_id(), &opener(), &mut get));
+        prop_assert_eq!(opened, Ok(Some(clear)));
+        if !in_event {
+            prop_assert_eq!(at_once(raw.clone().reveal(&event_id(), &Opener::new(None), &mut get)), Ok(None));
+            prop_assert!(at_once(raw.reveal(&other_event(), &opener(), &mut get)).is_err());
+            prop_assert_eq!(asked, 2, "an erased blob is not asked for");
+        }
+    }
+
+    #[test]
     fn bytes_of_a_blob_open_only_under_their_own_event(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         let blob = sealer().seal_blob(&event_id(), &bytes);
         prop_assert_eq!(opener().open_blob(&event_id(), &blob), Ok(Some(bytes)));
         prop_assert!(opener().open_blob(&other_event(), &blob).is_err());
         prop_assert_eq!(Opener::new(None).open_blob(&event_id(), &blob), Ok(None));
+    }
+}
+
+/// The answer of a future that never waits.
+fn at_once<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(answer) => answer,
+        Poll::Pending => panic!("it waits"),
     }
 }
 
