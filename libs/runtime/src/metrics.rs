@@ -1,35 +1,23 @@
 //! Numbers for operators, in Prometheus' text form.
 //!
-//! Names of numbers that more than one crate counts stand here. Labels are names of methods, connections,
-//! codes and outcomes: never ids, addresses or anything personal.
+//! Whoever counts names the number where it is counted; `docs/metrics.md` lists them all, and a test holds the list to
+//! the code. A name starts with its room; the unit is last. Labels are names of methods, connections, codes and
+//! outcomes: never ids, addresses or anything personal.
 
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio_util::sync::CancellationToken;
 
 /// Seconds from request to end of response at our gRPC servers; labels `method`, `code`.
 pub const RPC_SERVER_SECONDS: &str = "countersign_rpc_server_seconds";
 /// Seconds from request to response at our gRPC clients; labels `method`, `code`.
 pub const RPC_CLIENT_SECONDS: &str = "countersign_rpc_client_seconds";
-/// Deliveries by what became of them; labels `connection`, `outcome`.
-pub const DELIVERIES_TOTAL: &str = "countersign_deliveries_total";
-/// Seconds from the first byte of a delivery to our answer; label `connection`.
-pub const DELIVERY_SECONDS: &str = "countersign_delivery_seconds";
-/// Signals by what became of them; labels `connection`, `outcome`.
-pub const SIGNALS_TOTAL: &str = "countersign_signals_total";
-/// Envelope events appended; label `event`.
-pub const ENVELOPE_EVENTS_TOTAL: &str = "countersign_envelope_events_total";
-/// Effects by how they ended; labels `effect`, `connection`, `outcome`.
-pub const EFFECTS_TOTAL: &str = "countersign_effects_total";
-/// Writes to CRM records by how they ended; labels `connection`, `outcome`.
-pub const CRM_WRITES_TOTAL: &str = "countersign_crm_writes_total";
-/// Records of the log a follower gave up on; label `consumer`.
-pub const DEAD_LETTERS_TOTAL: &str = "countersign_dead_letters_total";
-
-/// Bounds of the buckets of every histogram of seconds.
+/// Bounds of the buckets of every histogram of seconds: its name ends in `_seconds`.
 const SECONDS_BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
+/// Bounds of the buckets of every histogram of sizes: its name ends in `_size`.
+const SIZE_BUCKETS: [f64; 11] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0];
 
 /// How often finished samples are folded into their buckets.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
@@ -43,8 +31,11 @@ static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
 pub fn install() {
     RECORDER.get_or_init(|| {
         let recorder = PrometheusBuilder::new()
-            .set_buckets(&SECONDS_BUCKETS)
-            .expect("the list of buckets is not empty")
+            .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS_BUCKETS)
+            .and_then(|builder| {
+                builder.set_buckets_for_metric(Matcher::Suffix("_size".to_owned()), &SIZE_BUCKETS)
+            })
+            .expect("no list of buckets is empty")
             .build_recorder();
         let handle = recorder.handle();
         metrics::set_global_recorder(recorder).expect("nobody else installs a recorder");
@@ -73,12 +64,19 @@ mod tests {
     fn what_is_counted_is_rendered() {
         super::install();
         super::install();
-        metrics::counter!(super::DELIVERIES_TOTAL, "connection" => "signer-main", "outcome" => "accepted")
-            .increment(2);
+        metrics::counter!("a_total", "connection" => "signer-main", "outcome" => "accepted").increment(2);
         let text = super::render();
-        assert!(
-            text.contains(r#"countersign_deliveries_total{connection="signer-main",outcome="accepted"} 2"#),
-            "{text}"
-        );
+        assert!(text.contains(r#"a_total{connection="signer-main",outcome="accepted"} 2"#), "{text}");
+    }
+
+    #[test]
+    fn seconds_and_sizes_have_buckets_of_their_own() {
+        super::install();
+        metrics::histogram!("a_seconds").record(0.02);
+        metrics::histogram!("a_size").record(100.0);
+        let text = super::render();
+        assert!(text.contains(r#"a_seconds_bucket{le="0.025"} 1"#), "{text}");
+        assert!(text.contains(r#"a_size_bucket{le="64"} 0"#), "{text}");
+        assert!(text.contains(r#"a_size_bucket{le="128"} 1"#), "{text}");
     }
 }

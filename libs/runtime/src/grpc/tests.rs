@@ -114,7 +114,7 @@ impl tower::Service<http::Request<tonic::body::Body>> for Echo {
             let headers = response.headers_mut();
             headers.insert("content-type", http::HeaderValue::from_static("application/grpc"));
             headers.insert("grpc-status", http::HeaderValue::from_static("0"));
-            if let Some(trace) = crate::propagation::current_trace().0 {
+            if let Some(trace) = crate::propagation::tests::trace_of(&tracing::Span::current()) {
                 headers.insert("seen-trace", trace.parse().unwrap());
             }
             headers.extend(waits.map(|wait| (http::HeaderName::from_static("seen-timeout"), wait)));
@@ -158,7 +158,7 @@ async fn a_trace_and_the_deadline_go_from_client_to_server() {
     let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(layer));
 
     let journey = tracing::info_span!("journey");
-    let trace = crate::propagation::trace_of(&journey).0.unwrap();
+    let trace = crate::propagation::tests::trace_of(&journey).unwrap();
     let trace_id = trace.split('-').nth(1).unwrap().to_owned();
     let response = say(ServerSettings::default(), ClientSettings::default(), "Say").instrument(journey).await;
     let seen = response.headers()["seen-trace"].to_str().unwrap();
