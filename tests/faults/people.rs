@@ -1,11 +1,11 @@
 //! People at the vendors: sales move deals and send documents, reviewers press Send, signers sign or decline.
 
-use std::collections::HashSet;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use reqwest::Client;
 use serde_json::{Value, json};
 use system_tests::http::{get, post};
@@ -36,11 +36,12 @@ pub struct Deal {
 }
 
 /// Makes deals and moves them: one template sent at once, one document that is reviewed, one PandaDoc document.
-pub async fn sell(world: &World, round: u64) -> Result<Vec<Deal>> {
+pub async fn sell(world: &World, office: &Office, round: u64) -> Result<Vec<Deal>> {
     let wish = if round % 4 == 3 { Wish::Declined } else { Wish::Signed };
     let auto = deal(world, &format!("Auto {round:03}"), wish).await?;
     let reviewed = deal(world, &format!("Reviewed {round:03}"), Wish::Signed).await?;
     let document = deal(world, &format!("Document {round:03}"), Wish::SignedAtPandaDoc).await?;
+    office.learn(&reviewed.id, wish, &auto.id);
     for (deal, stage) in [(&auto, "readytosend"), (&reviewed, "contractsent")] {
         let edit = json!({"id": deal.id, "properties": {"dealstage": stage}});
         post(&world.http, &format!("{}/__sim/ui-edit", world.hubspot.url()), &edit).await?;
@@ -49,6 +50,7 @@ pub async fn sell(world: &World, round: u64) -> Result<Vec<Deal>> {
     let made = post(&world.http, &ui, &json!({"name": document.name, "deal_id": document.id})).await?;
     let id = made["id"].as_str().context("a document without an id")?;
     post(&world.http, &format!("{ui}/{id}/send"), &json!({})).await?;
+    office.desk().documents.push(id.to_owned());
     Ok(vec![auto, reviewed, document])
 }
 
@@ -64,30 +66,61 @@ async fn deal(world: &World, name: &str, wish: Wish) -> Result<Deal> {
     Ok(Deal { id, name: name.to_owned(), wish })
 }
 
+/// What lies on the desk of the office.
+#[derive(Default)]
+struct Desk {
+    /// PandaDoc documents that are out for signature.
+    documents: Vec<String>,
+    /// Deals whose envelope a person sends.
+    reviewed: HashSet<String>,
+    /// Deals whose second signer declines.
+    declined: HashSet<String>,
+}
+
 /// Reviewers and signers at work until they are sent home.
 pub struct Office {
     open: Arc<AtomicBool>,
+    desk: Arc<Mutex<Desk>>,
     work: JoinHandle<Result<()>>,
 }
 
+fn seen(desk: &Mutex<Desk>) -> MutexGuard<'_, Desk> {
+    desk.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Office {
-    /// Opens it. `declined` names the documents that their second signer declines, by a part of their title.
+    /// Opens it.
     #[expect(clippy::disallowed_methods, reason = "people work beside the test")]
     pub fn open(world: &World) -> Office {
         let open = Arc::new(AtomicBool::new(true));
+        let desk = Arc::new(Mutex::new(Desk::default()));
         let (atlas, pandadoc) = (world.atlas.url(), world.pandadoc.url());
-        let (http, still_open) = (world.http.clone(), open.clone());
+        let (http, still_open, papers) = (world.http.clone(), open.clone(), desk.clone());
         let work = tokio::spawn(async move {
             let mut answered = HashSet::new();
             while still_open.load(Ordering::Relaxed) {
-                review(&http, &atlas).await?;
-                answer(&http, &atlas, &mut answered).await?;
-                sign_documents(&http, &pandadoc, &mut answered).await?;
+                let deals = review(&http, &atlas, &papers).await?;
+                answer(&http, &atlas, &papers, &deals, &mut answered).await?;
+                let waiting = std::mem::take(&mut seen(&papers).documents);
+                let unfinished = sign(&http, &pandadoc, waiting).await?;
+                seen(&papers).documents.extend(unfinished);
                 tokio::time::sleep(LOOK_EVERY).await;
             }
             Ok(())
         });
-        Office { open, work }
+        Office { open, desk, work }
+    }
+
+    fn desk(&self) -> MutexGuard<'_, Desk> {
+        seen(&self.desk)
+    }
+
+    /// Tells the office what is to become of two deals.
+    fn learn(&self, reviewed: &str, wish: Wish, auto: &str) {
+        self.desk().reviewed.insert(reviewed.to_owned());
+        if wish == Wish::Declined {
+            self.desk().declined.insert(auto.to_owned());
+        }
     }
 
     /// Sends everybody home.
@@ -97,68 +130,68 @@ impl Office {
     }
 }
 
-/// A reviewer presses Send on every document that is ready; those of the trusted template are sent by us.
-async fn review(http: &Client, atlas: &str) -> Result<()> {
+/// The deal an Atlas envelope was made for: the last part of its `external_id`.
+pub fn deal_of(envelope: &Value) -> &str {
+    let external = envelope["metadata"]["external_id"].as_str().unwrap_or_default();
+    external.rsplit(':').next().unwrap_or_default()
+}
+
+/// A reviewer presses Send on every document that waits for it. Gives the deal of each envelope.
+async fn review(http: &Client, atlas: &str, desk: &Mutex<Desk>) -> Result<HashMap<String, String>> {
+    let mut deals = HashMap::new();
     let envelopes = get(http, &format!("{atlas}/__sim/envelopes")).await?;
     for envelope in envelopes.as_array().into_iter().flatten() {
-        let waits = envelope["status"] == "draft" && envelope["fields_status"] == "ready";
-        if !waits || !title(envelope).starts_with("Reviewed") {
+        let (id, deal) = (envelope["envelope_id"].as_str().unwrap_or_default(), deal_of(envelope));
+        deals.insert(id.to_owned(), deal.to_owned());
+        let ready = envelope["status"] == "draft" && envelope["fields_status"] == "ready";
+        if !ready || !seen(desk).reviewed.contains(deal) {
             continue;
         }
         let review = envelope["review_url"].as_str().context("no review link")?;
         let (page, token) = review.split_once('?').context("no token in the review link")?;
-        let pressed = http.post(format!("{page}/send?{token}")).form(&[("", "")]).send().await?;
-        anyhow::ensure!(pressed.status().as_u16() == 303 || pressed.status().as_u16() == 409, "{}", pressed.status());
+        let press = http.post(format!("{page}/send?{token}")).form::<[(&str, &str); 0]>(&[]);
+        let pressed = press.send().await?.status();
+        ensure!(pressed.as_u16() == 303, "the reviewer met {pressed}");
     }
-    Ok(())
+    Ok(deals)
 }
 
 /// Everybody who was invited answers once.
-async fn answer(http: &Client, atlas: &str, answered: &mut HashSet<String>) -> Result<()> {
+async fn answer(
+    http: &Client,
+    atlas: &str,
+    desk: &Mutex<Desk>,
+    deals: &HashMap<String, String>,
+    answered: &mut HashSet<String>,
+) -> Result<()> {
     let inbox = get(http, &format!("{atlas}/__sim/inbox")).await?;
     for mail in inbox.as_array().into_iter().flatten().filter(|mail| mail["kind"] == "invitation") {
         let link = mail["sign_url"].as_str().context("no sign link")?;
+        let Some(deal) = deals.get(mail["envelope_id"].as_str().unwrap_or_default()) else { continue };
         if !answered.insert(link.to_owned()) {
             continue;
         }
         http.get(link).send().await?.error_for_status()?;
-        let declines = mail["order"] == 2 && declined(&mail["subject"]);
-        let form = if declines { [("action", "decline"), ("reason", "Too dear")] } else { [("action", "sign"), ("reason", "")] };
-        let answer = http.post(link).form(&form).send().await?;
-        anyhow::ensure!(answer.status().as_u16() == 303, "a signer met {}", answer.status());
+        let declines = mail["order"] == 2 && seen(desk).declined.contains(deal);
+        let form = if declines {
+            [("action", "decline"), ("reason", "Too dear")]
+        } else {
+            [("action", "sign"), ("reason", "")]
+        };
+        let answer = http.post(link).form(&form).send().await?.status();
+        ensure!(answer.as_u16() == 303, "a signer met {answer}");
     }
     Ok(())
 }
 
-/// Documents of the fourth round, the eighth and so on, of the template, are declined.
-fn declined(subject: &Value) -> bool {
-    let number = subject.as_str().and_then(|subject| subject.split("Auto ").nth(1)).and_then(|rest| rest.get(..3));
-    number.and_then(|number| number.parse::<u64>().ok()).is_some_and(|round| round % 4 == 3)
-}
-
-/// Everybody signs at PandaDoc, one after another.
-async fn sign_documents(http: &Client, pandadoc: &str, done: &mut HashSet<String>) -> Result<()> {
-    let page = http.get(pandadoc).send().await?.text().await?;
-    let ids: HashSet<&str> = page
-        .split("/documents/")
-        .skip(1)
-        .filter_map(|rest| rest.split(|c: char| !c.is_ascii_alphanumeric()).next())
-        .filter(|id| !id.is_empty())
-        .collect();
-    for id in ids {
-        if done.contains(id) {
-            continue;
-        }
+/// The next signer of each PandaDoc document signs; gives those on which somebody is left.
+async fn sign(http: &Client, pandadoc: &str, documents: Vec<String>) -> Result<Vec<String>> {
+    let mut unfinished = Vec::new();
+    for id in documents {
         let act = format!("{pandadoc}/__sim/ui/documents/{id}/sign");
-        let signed = http.post(act).json(&json!({})).send().await?;
-        if !signed.status().is_success() {
-            // Nobody is left to sign: the document is finished.
-            done.insert(id.to_owned());
+        if http.post(act).json(&json!({})).send().await?.status().is_success() {
+            unfinished.push(id);
         }
     }
-    Ok(())
-}
-
-fn title(envelope: &Value) -> &str {
-    envelope["title"].as_str().unwrap_or_default()
+    Ok(unfinished)
 }

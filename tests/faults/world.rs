@@ -72,9 +72,13 @@ impl World {
                 ..Default::default()
             },
         )?;
-        for name in
-            ["atlas-api-key", "pandadoc-api-key", "pandadoc-shared-key", "hubspot-token", "hubspot-client-secret"]
-        {
+        for name in [
+            "atlas-api-key",
+            "pandadoc-api-key",
+            "pandadoc-shared-key",
+            "hubspot-token",
+            "hubspot-client-secret",
+        ] {
             std::fs::write(directory.path().join(name), format!("fault-{name}-0000000001"))?;
         }
         let configuration = directory.path().join("countersign.yaml");
@@ -135,7 +139,9 @@ impl Ports {
 /// What went wrong is easier to see with the last words of the process.
 pub fn last_words(directory: &Path) -> String {
     let text = std::fs::read_to_string(directory.join("countersign.log")).unwrap_or_default();
-    let telling = text.lines().filter(|line| line.contains("ERROR") || line.contains("WARN") || line.contains("panicked"));
+    let telling = text
+        .lines()
+        .filter(|line| line.contains("ERROR") || line.contains("WARN") || line.contains("panicked"));
     let lines: Vec<&str> = telling.rev().take(30).collect();
     lines.into_iter().rev().collect::<Vec<_>>().join("\n")
 }

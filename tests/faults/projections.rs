@@ -1,0 +1,113 @@
+//! A projection is a cache: cut short, scribbled over or deleted, it comes back with the same bytes.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use contracts::wire::verification::GetLedgerRequest;
+use contracts::wire::verification::verification_service_client::VerificationServiceClient;
+use event_log::{Category, EmbeddedSettings, EventLog, Recorded, Settings};
+use projection::{Projection, Rows, View, ViewError};
+use system_tests::process::{Countersign, Options};
+
+use crate::people::{Office, sell};
+use crate::verdict;
+use crate::world::World;
+
+/// The projections of one process: name, version and category, as their services open them.
+const VIEWS: [Named; 2] = [
+    Named { name: "verification", version: 1, category: Category::Intake },
+    Named { name: "envelopes", version: 1, category: Category::Envelopes },
+];
+
+#[derive(Clone, Copy)]
+struct Named {
+    name: &'static str,
+    version: u32,
+    category: Category,
+}
+
+impl View for Named {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn version(&self) -> u32 {
+        self.version
+    }
+
+    fn apply(&self, _recorded: &Recorded, _rows: &mut Rows<'_>) -> Result<(), ViewError> {
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_projection_that_is_cut_scribbled_over_or_deleted_comes_back_with_the_same_bytes() -> Result<()> {
+    let world = World::start().await?;
+    let place = world.place("all")?;
+    let options =
+        Options { simulators: false, arguments: world.arguments(), ..Options::embedded(place.clone()) };
+    let office = Office::open(&world);
+    let process = Countersign::up(&options).await?;
+    let mut deals = Vec::new();
+    for round in 0..3 {
+        deals.extend(sell(&world, &office, round).await?);
+    }
+    verdict::settled(&world, &deals).await?;
+    office.close().await?;
+    let before = answers(&world).await?;
+    process.stop().await?;
+    let digests = digests(&place).await?;
+
+    for harm in [truncate as fn(&Path) -> Result<()>, scribble, delete] {
+        for view in VIEWS {
+            harm(&place.join("data/projections").join(view.name)).with_context(|| view.name)?;
+        }
+        let process = Countersign::up(&options).await?;
+        verdict::settled(&world, &deals).await?;
+        ensure!(answers(&world).await? == before, "the answers differ after a rebuild");
+        process.stop().await?;
+        ensure!(self::digests(&place).await? == digests, "the bytes differ after a rebuild");
+    }
+    Ok(())
+}
+
+/// What is answered from the projections over gRPC.
+async fn answers(world: &World) -> Result<String> {
+    let mut verification = VerificationServiceClient::connect(world.verification()).await?;
+    let ledger = verification.get_ledger(GetLedgerRequest::default()).await?.into_inner();
+    let mut envelopes: Vec<_> = verdict::envelopes(world).await?.into_iter().collect();
+    envelopes.sort_by(|one, other| one.0.cmp(&other.0));
+    Ok(format!("{ledger:?} {envelopes:?}"))
+}
+
+/// The digest of each projection, by a reader that applies nothing.
+async fn digests(place: &Path) -> Result<Vec<[u8; 32]>> {
+    let data = place.join("data");
+    let log = EventLog::open(Settings::Embedded(EmbeddedSettings::in_dir(&data))).await?;
+    let mut digests = Vec::new();
+    for view in VIEWS {
+        let projection = Projection::open(data.join("projections"), log.clone(), view.category, view).await?;
+        ensure!(projection.position() == log.head(view.category).await?, "{} is behind", view.name);
+        digests.push(projection.digest()?);
+    }
+    Ok(digests)
+}
+
+fn truncate(folder: &Path) -> Result<()> {
+    let file = std::fs::OpenOptions::new().write(true).open(folder.join("db"))?;
+    file.set_len(file.metadata()?.len() / 3)?;
+    Ok(())
+}
+
+fn scribble(folder: &Path) -> Result<()> {
+    let path = folder.join("db");
+    let mut bytes = std::fs::read(&path)?;
+    ensure!(bytes.iter().any(|byte| *byte != 0), "there is nothing to scribble over");
+    bytes.iter_mut().filter(|byte| **byte != 0).step_by(7).for_each(|byte| *byte ^= 0x55);
+    std::fs::write(path, bytes)?;
+    Ok(())
+}
+
+fn delete(folder: &Path) -> Result<()> {
+    Ok(std::fs::remove_dir_all(folder)?)
+}

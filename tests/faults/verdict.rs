@@ -1,0 +1,211 @@
+//! Do the log, the vendors' journals and our own answers agree?
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use contracts::intake::IntakeEvent;
+use contracts::seal::Opener;
+use contracts::wire::envelope::envelope_service_client::EnvelopeServiceClient;
+use contracts::wire::envelope::{ArtifactState, Envelope, ListEnvelopesRequest, Stage};
+use event_log::{Category, EventLog, Position, Tailed};
+use futures::StreamExt as _;
+use serde_json::Value;
+use signatures::sha256_hex;
+use system_tests::condition::eventually;
+use system_tests::http::get;
+
+use crate::people::{Deal, Wish, deal_of};
+use crate::world::World;
+
+/// Longest time for everything to come to its end after the last kill.
+const SETTLE_DEADLINE: Duration = Duration::from_secs(90);
+/// Largest page of envelopes.
+const PAGE: u32 = 1_000;
+
+/// Waits until every deal came to its end, at the vendors, in the CRM and in our own answers.
+pub async fn settled(world: &World, deals: &[Deal]) -> Result<()> {
+    let settle = eventually("every deal to come to its end", SETTLE_DEADLINE, || async {
+        let portal = portal(world).await?;
+        let envelopes = envelopes(world).await?;
+        for deal in deals {
+            let record = portal.get(&deal.id).context("a deal is gone")?;
+            let envelope = envelopes.get(&deal.id).and_then(|list| list.first());
+            let told = &record["properties"]["esign_status"];
+            let ours = envelope.map(Envelope::stage);
+            ensure!(*told == status(deal.wish), "{} is {told} in the CRM and {ours:?} with us", deal.name);
+            let envelope = envelope.with_context(|| format!("{} has no envelope", deal.name))?;
+            ensure!(envelope.stage() == stage(deal.wish), "{} is {:?}", deal.name, envelope.stage());
+            let artifact = envelope.artifact.as_ref().map(|artifact| artifact.state());
+            let complete = envelope.stage() != Stage::Completed || artifact == Some(ArtifactState::Stored);
+            ensure!(complete, "the signed document of {} is {artifact:?}", deal.name);
+        }
+        for delivery in deliveries(world).await? {
+            ensure!(delivery["state"] != "pending", "a delivery is on its way");
+        }
+        Ok(Some(()))
+    });
+    settle.await
+}
+
+/// Every CRM effect happened once, the link before the stage, and nothing was written twice.
+pub async fn effects_happened_once(world: &World, deals: &[Deal]) -> Result<()> {
+    let portal = portal(world).await?;
+    let mut in_vain = 0;
+    for deal in deals {
+        let record = portal.get(&deal.id).context("a deal is gone")?;
+        let ours: Vec<&Value> = record["history"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(|row| row["source_id"] != "userId:777")
+            .collect();
+        let (changed, unchanged): (Vec<&Value>, Vec<&Value>) =
+            ours.into_iter().partition(|row| row["changed"] == true);
+        in_vain += unchanged.len();
+        let mut seen = BTreeSet::new();
+        for row in &changed {
+            let effect = format!("{} = {}", row["property"], row["value"]);
+            ensure!(seen.insert(effect.clone()), "{}: {effect} happened twice", deal.name);
+        }
+        let of =
+            |property: &str| changed.iter().filter(|row| row["property"] == property).collect::<Vec<_>>();
+        ensure!(
+            of("esign_envelope_id").len() == 1,
+            "{} was linked {} times",
+            deal.name,
+            of("esign_envelope_id").len()
+        );
+        let last = of("esign_status").last().map(|row| row["value"].clone());
+        ensure!(last == Some(Value::from(status(deal.wish))), "{} ended as {last:?}", deal.name);
+        let linked = of("esign_envelope_id")[0]["seq"].as_u64();
+        let staged = of("dealstage").first().map(|row| row["update"].as_u64());
+        let linked_in = of("esign_envelope_id")[0]["update"].as_u64();
+        ensure!(
+            staged.is_none_or(|staged| linked_in <= staged),
+            "{}: stage before link ({linked:?})",
+            deal.name
+        );
+    }
+    ensure!(in_vain == 0, "{in_vain} properties were written again with the value they had");
+    Ok(())
+}
+
+/// One envelope per deal, at the provider and with us, and each signer was invited once.
+pub async fn one_envelope_per_deal(world: &World, deals: &[Deal]) -> Result<()> {
+    let atlas = get(&world.http, &format!("{}/__sim/envelopes", world.atlas.url())).await?;
+    let mut by_deal = BTreeMap::<&str, Vec<&str>>::new();
+    for envelope in atlas.as_array().into_iter().flatten() {
+        by_deal.entry(deal_of(envelope)).or_default().push(envelope["status"].as_str().unwrap_or_default());
+    }
+    let envelopes = envelopes(world).await?;
+    for deal in deals {
+        let count = envelopes.get(&deal.id).map_or(0, Vec::len);
+        ensure!(count == 1, "{} has {count} envelopes with us", deal.name);
+        let expected = match deal.wish {
+            Wish::Signed => "signed",
+            Wish::Declined => "declined",
+            Wish::SignedAtPandaDoc => continue,
+        };
+        let found = by_deal.get(deal.id.as_str()).cloned().unwrap_or_default();
+        ensure!(found == [expected], "{}: {found:?} at Atlas, not one {expected}", deal.name);
+    }
+    let inbox = get(&world.http, &format!("{}/__sim/inbox", world.atlas.url())).await?;
+    let mut invited = BTreeSet::new();
+    for mail in inbox.as_array().into_iter().flatten().filter(|mail| mail["kind"] == "invitation") {
+        ensure!(
+            invited.insert((mail["envelope_id"].to_string(), mail["order"].to_string())),
+            "somebody was invited twice"
+        );
+    }
+    Ok(())
+}
+
+/// Every delivery that was answered 200 is in the log. Returns how many there were.
+pub async fn answered_is_logged(deliveries: &[Value], log: &EventLog) -> Result<usize> {
+    let known = logged(log).await?;
+    let mut answered = 0;
+    for delivery in deliveries {
+        let ok =
+            delivery["attempts"].as_array().into_iter().flatten().any(|attempt| attempt["status"] == 200);
+        let body = delivery["body"].as_str().context("a delivery without a body")?;
+        if ok && body != "[]" {
+            answered += 1;
+            ensure!(
+                known.contains(&sha256_hex(body.as_bytes())),
+                "answered 200 and not in the log: {}",
+                delivery["event"]
+            );
+        }
+    }
+    ensure!(answered > 0, "nothing was answered 200: the test proves nothing");
+    Ok(answered)
+}
+
+/// SHA-256 of the body of every delivery in the log.
+async fn logged(log: &EventLog) -> Result<BTreeSet<String>> {
+    let mut known = BTreeSet::new();
+    let mut tail = log.tail(Category::Intake, Position::ZERO);
+    while let Some(item) = tail.next().await {
+        let Tailed::Commit(recorded) = item? else { break };
+        for event in &recorded.events {
+            let opener = Opener::new(None);
+            match contracts::intake::decode(&event.kind, event.schema, &event.payload, &event.id, &opener)? {
+                IntakeEvent::Accepted(accepted) => known.insert(accepted.delivery_id),
+                IntakeEvent::Duplicated(duplicated) => known.insert(duplicated.delivery_id),
+                IntakeEvent::Quarantined(quarantined) => {
+                    anyhow::bail!("quarantined: {:?}", quarantined.reason)
+                }
+            };
+        }
+    }
+    Ok(known)
+}
+
+/// Every webhook of every vendor, with its attempts.
+pub async fn deliveries(world: &World) -> Result<Vec<Value>> {
+    let mut all = Vec::new();
+    for vendor in [world.atlas.url(), world.pandadoc.url(), world.hubspot.url()] {
+        let some = get(&world.http, &format!("{vendor}/__sim/deliveries")).await?;
+        all.extend(some.as_array().cloned().context("deliveries are a list")?);
+    }
+    Ok(all)
+}
+
+/// Our envelopes, by the record they belong to.
+pub async fn envelopes(world: &World) -> Result<HashMap<String, Vec<Envelope>>> {
+    let mut client = EnvelopeServiceClient::connect(world.orchestrator()).await?;
+    let (mut by_record, mut page_token) = (HashMap::<String, Vec<Envelope>>::new(), String::new());
+    loop {
+        let request = ListEnvelopesRequest { page_size: PAGE, page_token, ..Default::default() };
+        let page = client.list_envelopes(request).await?.into_inner();
+        for envelope in page.envelopes {
+            let record = envelope.record.clone().unwrap_or_default().object_id;
+            by_record.entry(record).or_default().push(envelope);
+        }
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            return Ok(by_record);
+        }
+    }
+}
+
+async fn portal(world: &World) -> Result<HashMap<String, Value>> {
+    let deals = get(&world.http, &format!("{}/__sim/deals", world.hubspot.url())).await?;
+    let deals = deals.as_array().cloned().context("deals are a list")?;
+    Ok(deals.into_iter().map(|deal| (deal["id"].as_str().unwrap_or_default().to_owned(), deal)).collect())
+}
+
+const fn status(wish: Wish) -> &'static str {
+    match wish {
+        Wish::Signed | Wish::SignedAtPandaDoc => "Signed",
+        Wish::Declined => "Declined",
+    }
+}
+
+const fn stage(wish: Wish) -> Stage {
+    match wish {
+        Wish::Signed | Wish::SignedAtPandaDoc => Stage::Completed,
+        Wish::Declined => Stage::Declined,
+    }
+}
