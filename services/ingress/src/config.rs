@@ -18,9 +18,12 @@ pub struct Settings {
     pub lanes: usize,
     /// Deliveries waiting for a verdict, per stream; more are parked.
     pub in_flight_max: usize,
-    /// Deliveries parked at most; more are answered 503.
+    /// Deliveries parked at most, by all replicas and since before a restart; more are answered 503. A bound on
+    /// the disk, not on memory: each replica counts the others' a moment later.
     pub parked_max: usize,
-    /// Pause before a broken stream is opened again.
+    /// Pause before a parked delivery is offered to verification again.
+    pub handover_pause: Duration,
+    /// Pause before verification is called again after a stream could not be opened.
     pub reconnect_pause: Duration,
 }
 
@@ -33,6 +36,7 @@ impl Default for Settings {
             lanes: 4,
             in_flight_max: 1024,
             parked_max: 10_000,
+            handover_pause: Duration::from_secs(1),
             reconnect_pause: Duration::from_millis(250),
         }
     }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::routing::post;
 use contracts::wire::verification::{Delivery, Header};
@@ -29,7 +30,7 @@ pub async fn serve(listener: TcpListener, shared: Arc<Shared>, shutdown: Cancell
 
 async fn receive(
     State(shared): State<Arc<Shared>>,
-    Path(connection): Path<String>,
+    connection: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Reply {
     // The sender's own trace is not trusted: a webhook starts a new one.
@@ -39,7 +40,11 @@ async fn receive(
         http.route = "/v1/hooks/{connection}",
         reply = tracing::field::Empty,
     );
-    let reply = answer(&shared, &connection, request).instrument(span.clone()).await;
+    let reply = match connection {
+        Ok(Path(connection)) => answer(&shared, &connection, request).instrument(span.clone()).await,
+        // No name of ours has bytes that are not UTF-8.
+        Err(_) => Reply::UnknownConnection,
+    };
     span.record("reply", reply.name());
     metrics::counter!("ingress_deliveries_total", "reply" => reply.name()).increment(1);
     reply
@@ -85,6 +90,10 @@ async fn read(shared: &Shared, connection: &ConnectionId, request: Request) -> R
 
 async fn read_body(shared: &Shared, body: Body) -> Result<Vec<u8>, Reply> {
     let bytes_max = shared.settings.body_bytes_max;
+    // Said in advance to be too large: not worth reading, and not worth waiting for.
+    if body.size_hint().lower() > u64::try_from(bytes_max).unwrap_or(u64::MAX) {
+        return Err(Reply::TooLarge(bytes_max));
+    }
     let collected = Limited::new(body, bytes_max).collect();
     match tokio::time::timeout(shared.settings.body_deadline, collected).await {
         Err(_elapsed) => Err(Reply::TooSlow),

@@ -11,7 +11,9 @@
 //! had been answered is in the log. A delivery may reach verification twice; its signals are deduplicated there.
 
 mod answer;
+mod backlog;
 mod config;
+mod handover;
 mod http;
 mod lanes;
 mod parking;
@@ -28,6 +30,8 @@ use tokio::net::TcpListener;
 
 pub use config::Settings;
 
+use crate::backlog::Backlog;
+use crate::handover::Handover;
 use crate::lanes::Lanes;
 use crate::parking::Parking;
 
@@ -49,6 +53,8 @@ pub struct Dependencies {
 #[derive(Clone)]
 pub struct Ingress {
     shared: Arc<Shared>,
+    log: EventLog,
+    backlog: Arc<Backlog>,
 }
 
 pub(crate) struct Shared {
@@ -65,8 +71,10 @@ impl Ingress {
         let Dependencies { log, clock, configuration, verification, settings } = dependencies;
         let client = VerificationServiceClient::new(verification);
         let lanes = Lanes::start(client, &settings, tasks);
-        let parking = Parking::new(log, clock.clone(), configuration.clone(), settings.clone());
-        Self { shared: Arc::new(Shared { clock, configuration, lanes, parking, settings }) }
+        let backlog = Arc::new(Backlog::new(settings.parked_max));
+        let parking = Parking::new(log.clone(), configuration.clone(), backlog.clone());
+        let shared = Arc::new(Shared { clock, configuration, lanes, parking, settings });
+        Self { shared, log, backlog }
     }
 
     /// Serves HTTP on `listener` and hands parked deliveries over, until `tasks` stop.
@@ -74,9 +82,18 @@ impl Ingress {
         let (shared, shutdown) = (self.shared.clone(), tasks.shutdown_token());
         tasks.spawn("ingress http", async move { http::serve(listener, shared, shutdown).await });
 
-        let (shared, shutdown) = (self.shared.clone(), tasks.shutdown_token());
-        tasks.spawn_fallible("ingress handover", async move {
-            shared.parking.hand_over(shared.lanes.clone(), shutdown).await
+        let (backlog, log, shutdown) = (self.backlog.clone(), self.log.clone(), tasks.shutdown_token());
+        tasks.spawn_fallible("ingress backlog", async move {
+            backlog.follow(log, handover::CONSUMER, shutdown).await
         });
+
+        let handover = Handover {
+            log: self.log.clone(),
+            clock: self.shared.clock.clone(),
+            lanes: self.shared.lanes.clone(),
+            backlog: self.backlog.clone(),
+            pause: self.shared.settings.handover_pause,
+        };
+        tasks.spawn_fallible("ingress handover", handover.run(tasks.shutdown_token()));
     }
 }
