@@ -11,9 +11,9 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio_util::sync::CancellationToken;
 
 /// Seconds from request to end of response at our gRPC servers; labels `method`, `code`.
-pub const RPC_SERVER_SECONDS: &str = "countersign_rpc_server_seconds";
+pub const RPC_SERVER_SECONDS: &str = "rpc_server_seconds";
 /// Seconds from request to response at our gRPC clients; labels `method`, `code`.
-pub const RPC_CLIENT_SECONDS: &str = "countersign_rpc_client_seconds";
+pub const RPC_CLIENT_SECONDS: &str = "rpc_client_seconds";
 /// Bounds of the buckets of every histogram of seconds: its name ends in `_seconds`.
 const SECONDS_BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 /// Bounds of the buckets of every histogram of sizes: its name ends in `_size`.

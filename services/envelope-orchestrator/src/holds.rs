@@ -131,7 +131,7 @@ impl Holds {
 
     fn report(&self, connection: &ConnectionId) {
         let waiting = u32::try_from(self.waiting(connection)).unwrap_or(u32::MAX);
-        metrics::gauge!("held_sends", "connection" => connection.to_string()).set(waiting);
+        metrics::gauge!("orchestrator_held_sends", "connection" => connection.to_string()).set(waiting);
     }
 }
 

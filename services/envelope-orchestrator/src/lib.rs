@@ -1,9 +1,9 @@
 //! Drives every envelope from request to outcome.
 //!
-//! A wish comes in over gRPC, a signal over the log; both become commands, and only [`store`] turns commands
-//! into events. Beside the gRPC service run: the view that says where to look ([`directory`]), the follower of
-//! the intake that applies what providers report ([`signals`]), two followers of the envelopes that carry out
-//! what facts call for ([`worker`]), and one loop that looks again when it is time ([`timers`]).
+//! A wish comes in over gRPC, a signal over the log; both become commands, and only `store` turns commands
+//! into events. Beside the gRPC service run: the view that says where to look (`directory`), the follower of
+//! the intake that applies what providers report (`signals`), two followers of the envelopes that carry out
+//! what facts call for (`worker`), and one loop that looks again when it is time (`timers`).
 //!
 //! What dies with the process is only in its memory: waiting lines, timers and parked signals are derived from
 //! the log and stand again after a restart. Every effect may run twice; its key comes from the order, so the
@@ -20,7 +20,6 @@ mod holds;
 mod signals;
 mod store;
 mod timers;
-mod trace;
 mod view;
 mod worker;
 

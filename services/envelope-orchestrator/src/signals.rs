@@ -66,7 +66,7 @@ impl Handler for Signals {
     async fn handle(&self, delivery: &Delivery) -> Outcome {
         let recorded = &delivery.recorded;
         let span = tracing::info_span!("signal", otel.kind = "consumer", envelope.id = tracing::field::Empty);
-        crate::trace::continue_from(&span, recorded, self.store.clock().now());
+        recorded.trace.continue_in(&span, self.store.clock().now().since(recorded.recorded_at));
         for event in &recorded.events {
             let outcome = match self.take(recorded, event).instrument(span.clone()).await {
                 Ok(true) => continue,
@@ -183,7 +183,8 @@ impl Signals {
         let mut early = self.early.lock();
         let changed = if waits { early.insert(position) } else { early.remove(&position) };
         if changed {
-            metrics::gauge!("early_arrivals").set(u32::try_from(early.len()).unwrap_or(u32::MAX));
+            metrics::gauge!("orchestrator_early_arrivals")
+                .set(u32::try_from(early.len()).unwrap_or(u32::MAX));
         }
     }
 }
@@ -220,5 +221,5 @@ fn observation(news: EnvelopeNews) -> Observation {
 }
 
 fn count(outcome: &'static str) {
-    metrics::counter!("envelope_signals_total", "outcome" => outcome).increment(1);
+    metrics::counter!("orchestrator_signals_total", "outcome" => outcome).increment(1);
 }

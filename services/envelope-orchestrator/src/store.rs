@@ -279,7 +279,7 @@ fn count(mut envelope: Envelope, events: &[Event]) -> Envelope {
         let before = envelope.stage;
         envelope = evolve(envelope, event);
         if envelope.stage != before {
-            metrics::counter!("envelopes_total", "stage" => envelope.stage.name()).increment(1);
+            metrics::counter!("orchestrator_envelopes_total", "stage" => envelope.stage.name()).increment(1);
         }
     }
     envelope

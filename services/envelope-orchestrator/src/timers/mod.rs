@@ -106,7 +106,7 @@ impl Timers {
                     (due, outcome)
                 }));
             }
-            metrics::gauge!("timers").set(u32::try_from(book.agenda.len()).unwrap_or(u32::MAX));
+            metrics::gauge!("orchestrator_timers").set(u32::try_from(book.agenda.len()).unwrap_or(u32::MAX));
             let free = running.len() < self.tuning.timers_concurrency;
             let next = book.agenda.next().filter(|_| free);
             tokio::select! {

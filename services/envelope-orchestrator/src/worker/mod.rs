@@ -107,7 +107,7 @@ impl Handler for Worker {
                     otel.kind = "consumer",
                     attempt = delivery.attempt
                 );
-                crate::trace::continue_from(&span, recorded, self.now());
+                recorded.trace.continue_in(&span, self.now().since(recorded.recorded_at));
                 let carried = self.carry_out(effect, &subject, event, recorded, delivery.attempt);
                 outcome = later_of(outcome, reported(effect, &subject, carried.instrument(span).await));
             }
@@ -234,7 +234,8 @@ fn called_for(event: &RecordedEvent) -> Result<Vec<Effect>, DecodeError> {
 }
 
 fn count(effect: Effect, outcome: &'static str) {
-    metrics::counter!("effects_total", "effect" => name(effect), "outcome" => outcome).increment(1);
+    metrics::counter!("orchestrator_effects_total", "effect" => name(effect), "outcome" => outcome)
+        .increment(1);
 }
 
 fn name(effect: Effect) -> &'static str {
