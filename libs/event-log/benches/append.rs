@@ -19,31 +19,32 @@ use event_log::{
     Settings, Tailed, TraceContext, event_id,
 };
 use fjall::{Database, KeyspaceCreateOptions, PersistMode};
-use futures::StreamExt as _;
+use futures::future::BoxFuture;
+use futures::{FutureExt as _, StreamExt as _};
 use testkit::nats::{NatsOptions, NatsServer};
 use tokio::runtime::Runtime;
 
 const BYTES: usize = 1_024;
 const ROUNDS: usize = 5;
 
-/// Runs `total` times `one(n)` with `hands` at once; gives the calls per second.
+/// Runs `total` times `one()` with `hands` tasks at once; gives the calls per second.
 async fn rate<F, Fut>(hands: u64, total: u64, one: F) -> f64
 where
-    F: Fn(u64) -> Fut,
-    Fut: Future<Output = ()>,
+    F: Fn() -> Fut + Clone + Send + 'static,
+    Fut: Future<Output = ()> + Send,
 {
-    let next = AtomicU64::new(0);
+    let next = Arc::new(AtomicU64::new(0));
     let started = Instant::now();
-    let work = (0..hands).map(|_| async {
-        loop {
-            let n = next.fetch_add(1, Ordering::Relaxed);
-            if n >= total {
-                return;
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..hands {
+        let (next, one) = (next.clone(), one.clone());
+        tasks.spawn(async move {
+            while next.fetch_add(1, Ordering::Relaxed) < total {
+                one().await;
             }
-            one(n).await;
-        }
-    });
-    futures::future::join_all(work).await;
+        });
+    }
+    tasks.join_all().await;
     total as f64 / started.elapsed().as_secs_f64()
 }
 
@@ -54,7 +55,7 @@ fn command(number: u64) -> CommandId {
 }
 
 /// A new entity with one event of 1 KiB: what a webhook becomes.
-async fn append(log: &EventLog, payload: &Bytes) {
+async fn append(log: EventLog, payload: Bytes) {
     static NUMBERS: AtomicU64 = AtomicU64::new(0);
     let command_id = command(NUMBERS.fetch_add(1, Ordering::Relaxed));
     let event = NewEvent {
@@ -62,7 +63,7 @@ async fn append(log: &EventLog, payload: &Bytes) {
         kind: "bench.happened".to_owned(),
         schema: 1,
         occurred_at: Timestamp(1),
-        payload: payload.clone(),
+        payload,
     };
     let commit = Commit {
         command_id,
@@ -75,6 +76,14 @@ async fn append(log: &EventLog, payload: &Bytes) {
     log.append(&one, Expected::Absent, commit).await.unwrap();
 }
 
+fn appending(
+    log: &EventLog,
+    payload: &Bytes,
+) -> impl Fn() -> BoxFuture<'static, ()> + Clone + Send + 'static {
+    let (log, payload) = (log.clone(), payload.clone());
+    move || append(log.clone(), payload.clone()).boxed()
+}
+
 /// Bytes that do not compress, as sealed personal data does not.
 fn payload() -> Bytes {
     let mut bytes = vec![0; BYTES];
@@ -83,6 +92,7 @@ fn payload() -> Bytes {
 }
 
 /// The store by itself: one writer, groups of at most 512, one sync per group; no check, no head, no chain.
+#[derive(Clone)]
 struct RawFjall(tokio::sync::mpsc::Sender<tokio::sync::oneshot::Sender<()>>);
 
 impl RawFjall {
@@ -109,7 +119,7 @@ impl RawFjall {
         RawFjall(sender)
     }
 
-    async fn append(&self) {
+    async fn append(self) {
         let (reply, answer) = tokio::sync::oneshot::channel();
         self.0.send(reply).await.unwrap();
         answer.await.unwrap();
@@ -135,8 +145,11 @@ fn embedded(criterion: &mut Criterion) {
     for (hands, total) in [(1, 1_500), (16, 12_000), (256, 50_000)] {
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
-            theirs.push(runtime.block_on(rate(hands, total, |_| raw.append())));
-            ours.push(runtime.block_on(rate(hands, total, |_| append(&log, &payload))));
+            theirs.push(runtime.block_on(rate(hands, total, {
+                let raw = raw.clone();
+                move || raw.clone().append()
+            })));
+            ours.push(runtime.block_on(rate(hands, total, appending(&log, &payload))));
         }
         let (ours, theirs) = (median(ours), median(theirs));
         println!("ratio embedded/fjall c{hands} = {:.2} ({ours:.0}/s of {theirs:.0}/s)", ours / theirs);
@@ -153,7 +166,7 @@ fn embedded(criterion: &mut Criterion) {
 
 fn timed(runtime: &Runtime, hands: u64, count: u64, log: &EventLog, payload: &Bytes) -> Duration {
     let started = Instant::now();
-    runtime.block_on(rate(hands, count, |_| append(log, payload)));
+    runtime.block_on(rate(hands, count, appending(log, payload)));
     started.elapsed()
 }
 
@@ -195,8 +208,11 @@ fn jetstream(criterion: &mut Criterion) {
     for (hands, total) in [(1, 500), (16, 2_000), (256, 6_000)] {
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
         for _ in 0..3 {
-            theirs.push(runtime.block_on(rate(hands, total, |_| single(&context, &payload))));
-            ours.push(runtime.block_on(rate(hands, total, |_| append(&log, &payload))));
+            theirs.push(runtime.block_on(rate(hands, total, {
+                let (context, payload) = (context.clone(), payload.clone());
+                move || single(context.clone(), payload.clone())
+            })));
+            ours.push(runtime.block_on(rate(hands, total, appending(&log, &payload))));
         }
         let (ours, theirs) = (median(ours), median(theirs));
         println!(
@@ -228,11 +244,11 @@ async fn single_messages(url: &str) -> Arc<async_nats::jetstream::Context> {
     Arc::new(context)
 }
 
-async fn single(context: &async_nats::jetstream::Context, payload: &Bytes) {
+async fn single(context: Arc<async_nats::jetstream::Context>, payload: Bytes) {
     static NUMBERS: AtomicU64 = AtomicU64::new(0);
     let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
     let message = async_nats::jetstream::message::PublishMessage::build()
-        .payload(payload.clone())
+        .payload(payload)
         .message_id(number.to_string())
         .expected_last_subject_sequence(0);
     context.send_publish(format!("single.{number}"), message).await.unwrap().await.unwrap();

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use domain::envelope::Digest;
 use futures::stream::BoxStream;
 
-use crate::blobs::Digest;
 use crate::error::{AppendError, BlobError, ReadError, StateError};
 use crate::keys::DataKey;
 use crate::state::{Entry, Revision};

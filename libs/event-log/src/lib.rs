@@ -32,7 +32,7 @@ mod trace;
 mod types;
 mod wire;
 
-pub use blobs::{BLOB_BYTES_MAX, Blobs, Digest, DigestError};
+pub use blobs::{BLOB_BYTES_MAX, Blobs, digest_of};
 pub use entity::{Category, Entity, EntityError};
 pub use error::{AppendError, BlobError, OpenError, ReadError, StateError};
 pub use follow::{Consumer, DeadLetter, Delivery, Handler, Outcome, Start};

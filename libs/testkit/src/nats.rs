@@ -2,6 +2,8 @@
 //!
 //! The binary is `target/tools/nats-server` (`./test --tools` puts it there) or what `NATS_SERVER_BIN` names.
 
+mod cluster;
+
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -10,6 +12,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail, ensure};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+
+pub use self::cluster::NatsCluster;
 
 const START_MAX: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(20);
@@ -21,11 +25,13 @@ pub struct NatsOptions {
     pub sync_interval: String,
     /// Whether JetStream is on.
     pub jetstream: bool,
+    /// Further lines of the server's configuration.
+    pub extra: String,
 }
 
 impl Default for NatsOptions {
     fn default() -> Self {
-        Self { sync_interval: "always".to_owned(), jetstream: true }
+        Self { sync_interval: "always".to_owned(), jetstream: true, extra: String::new() }
     }
 }
 
@@ -54,8 +60,9 @@ impl NatsServer {
             options.sync_interval
         );
         let config = format!(
-            "listen: 127.0.0.1:{port}\nhttp: 127.0.0.1:{monitoring_port}\n{}",
-            if options.jetstream { &jetstream } else { "" }
+            "listen: 127.0.0.1:{port}\nhttp: 127.0.0.1:{monitoring_port}\n{}{}",
+            if options.jetstream { &jetstream } else { "" },
+            options.extra
         );
         std::fs::write(dir.path().join("nats.conf"), config)?;
         let mut server = NatsServer {

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
+use domain::envelope::Digest;
 
 use super::store::broken;
 use crate::EmbeddedSettings;
-use crate::blobs::Digest;
+use crate::blobs::digest_of;
 use crate::error::{OpenError, ReadError};
 
 #[derive(Clone)]
@@ -38,7 +39,7 @@ impl BlobFiles {
         let path = self.path(digest);
         // A damaged file is replaced: the digest says what it must hold.
         match fs::read(&path) {
-            Ok(found) if Digest::of(&found) == *digest => return Ok(()),
+            Ok(found) if digest_of(&found) == *digest => return Ok(()),
             Ok(_) | Err(_) => {}
         }
         self.write(&path, bytes).map_err(|error| ReadError::Unavailable(format!("blob {digest}: {error}")))

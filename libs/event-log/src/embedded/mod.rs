@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use domain::envelope::Digest;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -25,7 +26,6 @@ use self::keys::KeyStore;
 use self::store::Store;
 use self::writer::{CommitGroup, Request, Writer};
 use crate::backend::{Backend, Shares, Tail};
-use crate::blobs::Digest;
 use crate::error::{AppendError, BlobError, OpenError, ReadError, StateError};
 use crate::keys::DataKey;
 use crate::state::{Entry, Revision};

@@ -23,9 +23,11 @@ use crate::{Appended, Category, Commit, EmbeddedSettings, Entity, Expected, Posi
 
 const GROUP_REQUESTS_MAX: usize = 512;
 const GROUP_BYTES_MAX: usize = 1024 * 1024;
-/// How long a group waits to become as large as the one before it: a fraction of what its sync costs. Whoever
-/// was just answered is likely to come again at once, and should not need a sync of its own.
-const LINGER_MAX: Duration = Duration::from_micros(100);
+/// How long a group may wait to become as large as the one before it: half of what the last sync took, within
+/// these bounds. Whoever was just answered is likely to come again at once, and should not need a sync of its
+/// own; a group that waited in vain is smaller, so the next one does not wait.
+const LINGER_MIN: Duration = Duration::from_micros(100);
+const LINGER_MAX: Duration = Duration::from_millis(2);
 
 /// Makes a group durable: returns only when the disk has it.
 pub(super) type CommitGroup = Box<dyn FnMut(WriteBatch) -> fjall::Result<()> + Send>;
@@ -112,23 +114,25 @@ impl Writer {
     /// Works until every sender is gone.
     pub(super) fn run(mut self, mut queue: mpsc::Receiver<Request>) {
         let mut group = Vec::with_capacity(GROUP_REQUESTS_MAX);
-        let mut group_last = 0;
+        let (mut group_last, mut linger) = (0, LINGER_MIN);
         while let Some(first) = queue.blocking_recv() {
             let mut bytes = weight(&first);
             group.push(first);
-            let linger = Instant::now() + LINGER_MAX;
+            let until = Instant::now() + linger;
             while group.len() < GROUP_REQUESTS_MAX && bytes < GROUP_BYTES_MAX {
                 match queue.try_recv() {
                     Ok(next) => {
                         bytes += weight(&next);
                         group.push(next);
                     }
-                    Err(_) if group.len() < group_last && Instant::now() < linger => std::thread::yield_now(),
+                    Err(_) if group.len() < group_last && Instant::now() < until => std::thread::yield_now(),
                     Err(_) => break,
                 }
             }
             group_last = group.len();
+            let started = Instant::now();
             self.write(&mut group);
+            linger = (started.elapsed() / 2).clamp(LINGER_MIN, LINGER_MAX);
         }
     }
 

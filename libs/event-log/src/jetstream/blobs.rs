@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use async_nats::jetstream::object_store::{GetErrorKind, ObjectStore};
 use bytes::Bytes;
+use domain::envelope::Digest;
 use tokio::io::AsyncReadExt as _;
 use tokio::time::timeout;
 
 use super::unavailable;
-use crate::blobs::{BLOB_BYTES_MAX, Digest};
+use crate::blobs::{BLOB_BYTES_MAX, digest_of};
 use crate::error::ReadError;
 
 /// For the largest blob over a slow disk.
@@ -18,7 +19,7 @@ pub(super) async fn put(store: &ObjectStore, digest: &Digest, bytes: &Bytes) -> 
     let name = digest.to_string();
     let transfer = async {
         // What is there and whole is not written again.
-        if get_now(store, &name).await?.is_some_and(|found| Digest::of(&found) == *digest) {
+        if get_now(store, &name).await?.is_some_and(|found| digest_of(&found) == *digest) {
             return Ok(());
         }
         store.put(name.as_str(), &mut bytes.as_ref()).await.map(|_| ()).map_err(unavailable)

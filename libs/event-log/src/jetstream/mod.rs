@@ -24,12 +24,12 @@ use async_nats::jetstream::object_store::ObjectStore;
 use async_nats::jetstream::stream::Stream;
 use async_trait::async_trait;
 use bytes::Bytes;
+use domain::envelope::Digest;
 use parking_lot::Mutex;
 use tokio::time::timeout;
 
 use self::publish::Publisher;
 use crate::backend::{Backend, Shares, Tail};
-use crate::blobs::Digest;
 use crate::error::{AppendError, BlobError, OpenError, ReadError, StateError};
 use crate::heads::HeadCache;
 use crate::keys::DataKey;

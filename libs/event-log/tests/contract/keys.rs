@@ -1,7 +1,7 @@
 //! Keys, blobs and state.
 
 use bytes::Bytes;
-use event_log::{BlobError, DataKey, Digest, Revision, StateError};
+use event_log::{BlobError, DataKey, Revision, StateError, digest_of};
 
 use crate::contract;
 use crate::fixture::Store;
@@ -55,16 +55,16 @@ contract!(a_blob_is_read_back_whole_and_checked, |store: Store| async move {
     let large = Bytes::from((0..3_000_000_u32).map(|n| u8::try_from(n % 251).unwrap()).collect::<Vec<u8>>());
     for bytes in [Bytes::new(), Bytes::from_static(b"a signed document"), large.clone()] {
         let digest = blobs.put(bytes.clone()).await.unwrap();
-        assert_eq!(digest, Digest::of(&bytes));
+        assert_eq!(digest, digest_of(&bytes));
         assert_eq!(blobs.put(bytes.clone()).await.unwrap(), digest, "twice is once");
         assert_eq!(blobs.get(&digest).await.unwrap(), Some(bytes));
     }
-    assert_eq!(blobs.get(&Digest::of(b"never put")).await.unwrap(), None);
+    assert_eq!(blobs.get(&digest_of(b"never put")).await.unwrap(), None);
     let too_large = Bytes::from(vec![0; event_log::BLOB_BYTES_MAX + 1]);
     assert!(matches!(blobs.put(too_large).await, Err(BlobError::TooLarge { .. })));
     drop(blobs);
     let log = store.restart(log).await;
-    assert_eq!(log.blobs().get(&Digest::of(&large)).await.unwrap(), Some(large));
+    assert_eq!(log.blobs().get(&digest_of(&large)).await.unwrap(), Some(large));
 });
 
 contract!(state_is_changed_by_whoever_knows_it, |store: Store| async move {

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
 
 mod append;
+mod cluster;
 mod crash;
 mod fixture;
 mod follow;
