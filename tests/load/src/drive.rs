@@ -121,6 +121,7 @@ async fn run(
     Ok(whole)
 }
 
+#[expect(clippy::disallowed_methods, reason = "the driver of a connection ends with it")]
 async fn connect(address: &str) -> Result<SendRequest<Full<Bytes>>> {
     let stream = TcpStream::connect(address).await.context("cannot connect to ingress")?;
     stream.set_nodelay(true)?;

@@ -1,17 +1,16 @@
 //! The store's own rates in the same run: what the road above it is measured against.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
+use async_nats::jetstream;
 use bytes::Bytes;
 use domain::ids::{CommandId, EventId, TenantId};
 use domain::time::Timestamp;
 use event_log::{
     Category, Commit, EmbeddedSettings, Entity, EventLog, Expected, JetStreamSettings, NewEvent, Settings,
 };
-use testkit::nats::NatsServer;
+use testkit::nats::{NatsOptions, NatsServer};
 use tokio::task::JoinSet;
 
 use crate::target::Log;
@@ -19,60 +18,96 @@ use crate::target::Log;
 /// What the store does without anything above it, in appends per second.
 #[derive(Clone, Copy, Debug)]
 pub struct Rates {
-    /// Grouped appends at the given concurrency.
+    /// Our log at the given concurrency: appends are grouped.
     pub grouped: f64,
-    /// One message an event: no grouping possible, because one append waits for the last. JetStream only.
+    /// One message an event, as many at once: what JetStream does without grouping. JetStream only.
     pub one_by_one: Option<f64>,
 }
 
 /// Measures both.
 pub async fn rates(log: Log, body_bytes: usize, concurrency: usize, length: Duration) -> Result<Rates> {
-    let directory = tempfile::tempdir()?;
     match log {
         Log::Embedded => {
-            let settings = EmbeddedSettings::new(directory.path());
-            let log = EventLog::open(Settings::Embedded(settings)).await?;
+            let directory = tempfile::tempdir()?;
+            let log = EventLog::open(Settings::Embedded(EmbeddedSettings::in_dir(directory.path()))).await?;
             Ok(Rates { grouped: appends(&log, body_bytes, concurrency, length).await?, one_by_one: None })
         }
         Log::Nats => {
-            let server = NatsServer::start(testkit::nats::Options::default()).await?;
-            let mut settings = JetStreamSettings::new(server.url());
-            settings.monitoring_url = Some(server.monitoring_url());
-            let grouped = EventLog::open(Settings::JetStream(settings.clone())).await?;
-            let grouped = appends(&grouped, body_bytes, concurrency, length).await?;
-            settings.group_appends = false;
-            let single = EventLog::open(Settings::JetStream(settings)).await?;
-            let single = appends(&single, body_bytes, concurrency, length).await?;
+            let server = NatsServer::start(NatsOptions::default()).await?;
+            let single = single_messages(&server, body_bytes, concurrency, length).await?;
+            let settings = JetStreamSettings {
+                url: server.url().to_owned(),
+                monitoring_url: Some(server.monitoring_url().to_owned()),
+                ..JetStreamSettings::default()
+            };
+            let log = EventLog::open(Settings::JetStream(settings)).await?;
+            let grouped = appends(&log, body_bytes, concurrency, length).await?;
             Ok(Rates { grouped, one_by_one: Some(single) })
         }
     }
 }
 
+/// One message an event: every one waits for its own acknowledgement, `concurrency` of them at once.
+async fn single_messages(
+    server: &NatsServer,
+    body_bytes: usize,
+    concurrency: usize,
+    length: Duration,
+) -> Result<f64> {
+    let context = jetstream::context::ContextBuilder::new()
+        .max_ack_inflight(concurrency.max(1))
+        .build(async_nats::connect(server.url()).await?);
+    let subjects = vec!["single.>".to_owned()];
+    let stream = jetstream::stream::Config { name: "SINGLE".to_owned(), subjects, ..Default::default() };
+    context.create_stream(stream).await?;
+    let payload = Bytes::from(vec![b'x'; body_bytes]);
+    let append = |number: u64| {
+        let (context, payload) = (context.clone(), payload.clone());
+        async move {
+            // What any event log asks for: stored once, and only as the next of its entity.
+            let message = jetstream::message::PublishMessage::build()
+                .payload(payload)
+                .message_id(number.to_string())
+                .expected_last_subject_sequence(0);
+            context.send_publish(format!("single.{number}"), message).await?.await?;
+            Ok(())
+        }
+    };
+    rate(concurrency, length, append).await
+}
+
 async fn appends(log: &EventLog, body_bytes: usize, concurrency: usize, length: Duration) -> Result<f64> {
     let tenant: TenantId = "load".parse()?;
     let payload = Bytes::from(vec![b'x'; body_bytes]);
-    let (sequence, end) = (Arc::new(AtomicU64::new(0)), Instant::now() + length);
-    let mut workers = JoinSet::new();
-    for _ in 0..concurrency {
-        let (log, tenant, payload, sequence) = (log.clone(), tenant.clone(), payload.clone(), sequence.clone());
-        workers.spawn(async move {
-            let mut done = 0u64;
-            while Instant::now() < end {
-                let number = sequence.fetch_add(1, Ordering::Relaxed);
-                let entity = Entity::new(Category::Intake, &tenant, format!("raw-{number}"))
-                    .map_err(|error| anyhow!("entity: {error}"))?;
-                log.append(&entity, Expected::Absent, commit(number, payload.clone())).await?;
-                done += 1;
-            }
-            anyhow::Ok(done)
-        });
+    let append = |number: u64| {
+        let (log, tenant, payload) = (log.clone(), tenant.clone(), payload.clone());
+        async move {
+            let entity = Entity::new(Category::Intake, &tenant, format!("raw-{number}"))?;
+            log.append(&entity, Expected::Absent, commit(number, payload)).await?;
+            Ok(())
+        }
+    };
+    rate(concurrency, length, append).await
+}
+
+/// Calls `one` with ever new numbers, `concurrency` at once; gives the calls per second.
+async fn rate<F>(concurrency: usize, length: Duration, one: impl Fn(u64) -> F) -> Result<f64>
+where
+    F: Future<Output = Result<()>> + Send + 'static,
+{
+    let (start, mut number, mut done) = (Instant::now(), 0, 0_u64);
+    let mut calls = JoinSet::new();
+    while start.elapsed() < length || !calls.is_empty() {
+        while calls.len() < concurrency && start.elapsed() < length {
+            calls.spawn(one(number));
+            number += 1;
+        }
+        if let Some(call) = calls.join_next().await {
+            call??;
+            done += 1;
+        }
     }
-    let start = Instant::now();
-    let mut total = 0;
-    while let Some(done) = workers.join_next().await {
-        total += done??;
-    }
-    Ok(total as f64 / start.elapsed().as_secs_f64())
+    Ok(done as f64 / start.elapsed().as_secs_f64())
 }
 
 fn commit(number: u64, payload: Bytes) -> Commit {

@@ -59,18 +59,16 @@ impl Target {
         let nats = match log {
             Log::Embedded => None,
             Log::Nats => {
-                let server = NatsServer::start(testkit::nats::Options::default()).await?;
-                command.args(["--log", "nats", "--nats-url", &server.url()]);
-                command.args(["--nats-monitoring-url", &server.monitoring_url()]);
+                let server = NatsServer::start(testkit::nats::NatsOptions::default()).await?;
+                command.args(["--log", "nats", "--nats-url", server.url()]);
+                command.args(["--nats-monitoring-url", server.monitoring_url()]);
                 Some(server)
             }
         };
-        let mut process = command
-            .env("RUST_LOG", "error")
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .with_context(|| format!("cannot start {}: build it with --release", countersign.display()))?;
+        let mut process =
+            command.env("RUST_LOG", "error").stdout(Stdio::piped()).kill_on_drop(true).spawn().with_context(
+                || format!("cannot start {}: build it with --release", countersign.display()),
+            )?;
         let ready = read_ready(&mut process).await?;
         let ingress = ready["ingress"].as_str().context("the ready line names no ingress")?;
         let ingress = ingress.trim_start_matches("http://").to_owned();
