@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use event_log::Risk;
 
+use crate::operator::args::OperatorVerb;
+
 /// E-signatures between CRM, signature provider and billing: exactly once, provable, nothing lost.
 #[derive(Debug, Parser)]
 #[command(version, about, max_term_width = 100)]
@@ -22,6 +24,9 @@ pub enum Verb {
     Demo(Demo),
     /// Runs services, and with --simulators the vendors too, until it is asked to stop.
     Up(Box<Up>),
+    /// Questions and wishes of an operator.
+    #[command(flatten)]
+    Operator(OperatorVerb),
 }
 
 /// Settings of `demo`.

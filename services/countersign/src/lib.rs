@@ -12,6 +12,7 @@ pub mod cli;
 pub mod compose;
 mod demo;
 pub mod journeys;
+pub mod operator;
 pub mod terminal;
 pub mod up;
 
@@ -29,6 +30,7 @@ pub async fn run(cli: Cli) -> Result<ExitCode> {
     match cli.verb {
         Verb::Demo(demo) => demo::run(demo).await,
         Verb::Up(up) => up::run(*up).await,
+        Verb::Operator(verb) => operator::run(verb).await,
     }
 }
 

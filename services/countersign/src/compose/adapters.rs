@@ -17,6 +17,30 @@ pub const RULES: [KindRule; 3] = [
     KindRule { kind: "hubspot", call: "access_token", verify: "client_secrets" },
 ];
 
+/// Connections whose adapters cannot be made, with the reasons: options that do not fit, addresses that are none.
+pub fn unusable(configuration: &SharedConfiguration, clock: &Clock) -> Vec<(ConnectionId, String)> {
+    let loaded = configuration.current();
+    let problem = |id: &ConnectionId, connection: &Connection| {
+        let Ok(base_url) = connection.base_url.parse() else {
+            return Some("base_url is not an address".to_owned());
+        };
+        if crms::kinds().contains(&connection.kind.as_str()) {
+            let settings = crms::ConnectionSettings {
+                connection: id.clone(),
+                base_url,
+                access_token: Arc::new(|| SecretString::from(String::new())),
+                options: connection.options.clone().into_iter().collect(),
+                allow_private_addresses: true,
+            };
+            return crms::connect(&connection.kind, settings).err().map(|error| error.to_string());
+        }
+        let settings = settings(id, connection, configuration, clock, true)?;
+        providers::connect(&connection.kind, settings).err().map(|error| error.to_string())
+    };
+    let connections = loaded.configuration().connections.iter();
+    connections.filter_map(|(id, connection)| Some((id.clone(), problem(id, connection)?))).collect()
+}
+
 type Table = HashMap<ConnectionId, Arc<dyn Provider>>;
 /// The adapters of one version of the configuration.
 type Built = Option<(Arc<Loaded>, Arc<Table>)>;

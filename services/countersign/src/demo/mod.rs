@@ -7,7 +7,7 @@
 mod ledger;
 mod plan;
 mod timeline;
-mod words;
+pub mod words;
 
 use std::net::SocketAddr;
 use std::path::Path;

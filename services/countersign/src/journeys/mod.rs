@@ -32,7 +32,7 @@ use futures::future::LocalBoxFuture;
 
 pub use journal::{Call, Write};
 pub use people::Deal;
-pub use stage::{Addresses, Listener, Stage, eventually};
+pub use stage::{Addresses, Listener, Stage, eventually, visitor};
 
 /// What a journey was about, for whoever tells its story.
 #[derive(Clone, Debug, Default)]

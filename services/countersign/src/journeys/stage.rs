@@ -63,8 +63,6 @@ impl Stage {
     /// # Errors
     /// When an address is none.
     pub fn new(addresses: Addresses) -> Result<Self> {
-        // Somebody else may have chosen a provider already: then theirs is used.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let grpc = |address: &str| Client::new(address, ClientSettings::default());
         Ok(Self {
             http: visitor()?,
@@ -159,6 +157,8 @@ impl Stage {
 /// # Errors
 /// When this machine has no TLS.
 pub fn visitor() -> Result<reqwest::Client> {
+    // Somebody else may have chosen a provider already: then theirs is used.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let policy = reqwest::redirect::Policy::none();
     Ok(reqwest::Client::builder().redirect(policy).timeout(ANSWER_DEADLINE).no_proxy().build()?)
 }

@@ -1,0 +1,37 @@
+//! Connections, their keys, and when each was last of use.
+
+use anyhow::Result;
+use contracts::wire::verification::ListKeysRequest;
+
+use super::args::ConnectionsVerb;
+use super::services::by_verification;
+use super::time;
+use crate::terminal::Terminal;
+
+/// Runs the verb.
+///
+/// # Errors
+/// What verification refuses, or why it could not be asked.
+pub async fn run(verb: ConnectionsVerb) -> Result<()> {
+    let ConnectionsVerb::List(ask) = verb;
+    let answer = ask.verification()?.list_keys(ListKeysRequest::default()).await;
+    let keys = by_verification(&ask, answer)?.keys;
+    let rows: Vec<Vec<String>> = keys
+        .iter()
+        .map(|key| {
+            let in_force = if key.in_force { "yes" } else { "no" };
+            vec![
+                key.connection.clone(),
+                key.key_id.clone(),
+                in_force.to_owned(),
+                time(key.not_before_ms),
+                time(key.not_after_ms),
+                time(key.last_used_at_ms),
+                key.verified.to_string(),
+            ]
+        })
+        .collect();
+    let headings = ["connection", "key", "in force", "from", "until", "last used", "verified"];
+    Terminal::new(ask.json).table(&headings, &rows);
+    Ok(())
+}

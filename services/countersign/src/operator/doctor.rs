@@ -1,0 +1,111 @@
+//! Is everything well? And what to do where it is not.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use contracts::wire::envelope::{EnvelopeFilter, ListEnvelopesRequest, Stage};
+use serde_json::{Value, json};
+
+use super::args::Ask;
+use super::services::by_orchestrator;
+use super::{dead_letters, ledger};
+use crate::journeys::visitor;
+use crate::terminal::{Terminal, Tone};
+
+/// Longest wait for the health of a process.
+const HEALTH_DEADLINE: Duration = Duration::from_secs(5);
+
+/// What one look found.
+struct Finding {
+    name: &'static str,
+    well: bool,
+    what: String,
+}
+
+impl Finding {
+    fn of(name: &'static str, looked: Result<(bool, String)>) -> Self {
+        match looked {
+            Ok((well, what)) => Self { name, well, what },
+            Err(error) => Self { name, well: false, what: format!("{error:#}") },
+        }
+    }
+}
+
+/// Runs the verb; what is not well is an exit code.
+///
+/// # Errors
+/// Never: what cannot be asked is a finding.
+pub async fn run(ask: &Ask) -> Result<ExitCode> {
+    let (health, intake, envelopes, letters) =
+        tokio::join!(health(ask), intake(ask), envelopes(ask), letters(ask));
+    let findings = [
+        Finding::of("process", health),
+        Finding::of("intake", intake),
+        Finding::of("envelopes", envelopes),
+        Finding::of("dead letters", letters),
+    ];
+    let terminal = Terminal::new(ask.json);
+    for Finding { name, well, what } in &findings {
+        let mark = if *well { terminal.toned(Tone::Good, "✓") } else { terminal.toned(Tone::Bad, "✗") };
+        terminal.line(format_args!("{mark} {name:<13} {what}"));
+        terminal.object(&json!({"name": name, "ok": well, "what": what}));
+    }
+    let well = findings.iter().all(|finding| finding.well);
+    Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn health(ask: &Ask) -> Result<(bool, String)> {
+    let url = format!("{}/readyz", ask.admin_endpoint);
+    let request =
+        visitor()?.get(&url).timeout(HEALTH_DEADLINE).send().await.map_err(reqwest::Error::without_url);
+    let response = request.with_context(|| {
+        format!(
+            "nothing answers at {}: start `countersign up`, or name the address with --admin-endpoint",
+            ask.admin_endpoint
+        )
+    })?;
+    let said: Value = response.json().await.map_err(reqwest::Error::without_url)?;
+    let ready = said["ready"] == true;
+    let failures = said["failures"].as_object().into_iter().flatten();
+    let failures: Vec<String> =
+        failures.map(|(name, why)| format!("{name}: {}", why.as_str().unwrap_or_default())).collect();
+    Ok((ready, if ready { "alive and ready".to_owned() } else { failures.join("; ") }))
+}
+
+async fn intake(ask: &Ask) -> Result<(bool, String)> {
+    let lines = ledger::lines(ask).await?;
+    let sum =
+        |count: fn(&contracts::wire::verification::LedgerLine) -> u64| lines.iter().map(count).sum::<u64>();
+    let (received, quarantined) = (sum(|line| line.received), sum(|line| line.quarantined));
+    let balanced = received == sum(|line| line.accepted) + sum(|line| line.duplicate) + quarantined;
+    let mut what =
+        format!("{received} received over {} connections, {quarantined} in quarantine", lines.len());
+    if quarantined > 0 {
+        what.push_str(" (`quarantine list` says why; wrong keys are in `connections list`)");
+    }
+    if !balanced {
+        what.push_str("; THE LEDGER DOES NOT BALANCE");
+    }
+    Ok((balanced, what))
+}
+
+async fn envelopes(ask: &Ask) -> Result<(bool, String)> {
+    let filter = EnvelopeFilter { stages: vec![Stage::NeedsAttention.into()], ..Default::default() };
+    let request = ListEnvelopesRequest { filter: Some(filter), page_size: 1000, ..Default::default() };
+    let waiting = by_orchestrator(ask, ask.envelopes()?.list_envelopes(request).await)?.envelopes.len();
+    let what = match waiting {
+        0 => "none needs a person".to_owned(),
+        count => format!("{count} need a person (`envelope list --stage needs_attention`)"),
+    };
+    Ok((true, what))
+}
+
+async fn letters(ask: &Ask) -> Result<(bool, String)> {
+    let letters = dead_letters::all(ask).await?;
+    let what = match letters.len() {
+        0 => "none".to_owned(),
+        count => format!("{count} (`dead-letters list`, then retry or discard)"),
+    };
+    Ok((letters.is_empty(), what))
+}

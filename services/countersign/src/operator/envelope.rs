@@ -1,0 +1,194 @@
+//! Envelopes: shown, told, and wished for.
+
+use anyhow::{Context, Result, anyhow};
+use contracts::wire::envelope as wire;
+use contracts::wire::envelope::{Envelope, Stage};
+use serde_json::{Value, json};
+
+use super::args::{Ask, EnvelopeVerb, List, One, Wish};
+use super::services::by_orchestrator;
+use super::{time, word};
+use crate::demo::words;
+use crate::terminal::{Terminal, Tone};
+
+/// Runs the verb.
+///
+/// # Errors
+/// What the orchestrator refuses, or why it could not be asked.
+pub async fn run(verb: EnvelopeVerb) -> Result<()> {
+    match verb {
+        EnvelopeVerb::List(wanted) => list(wanted).await,
+        EnvelopeVerb::Get(one) => get(&one).await,
+        EnvelopeVerb::Timeline(one) => timeline(&one).await,
+        EnvelopeVerb::Send(Wish { id, request_id, ask }) => {
+            let request = wire::SendEnvelopeRequest { request_id: chosen(request_id), envelope_id: id };
+            let answer = ask.envelopes()?.send_envelope(request).await;
+            done(&ask, by_orchestrator(&ask, answer)?.envelope)
+        }
+        EnvelopeVerb::Remind(Wish { id, request_id, ask }) => {
+            let request = wire::RemindEnvelopeRequest { request_id: chosen(request_id), envelope_id: id };
+            let answer = ask.envelopes()?.remind_envelope(request).await;
+            done(&ask, by_orchestrator(&ask, answer)?.envelope)
+        }
+        EnvelopeVerb::Void(Wish { id, request_id, ask }) => {
+            let request = wire::VoidEnvelopeRequest { request_id: chosen(request_id), envelope_id: id };
+            let answer = ask.envelopes()?.void_envelope(request).await;
+            done(&ask, by_orchestrator(&ask, answer)?.envelope)
+        }
+    }
+}
+
+fn chosen(request_id: Option<String>) -> String {
+    request_id.unwrap_or_else(|| format!("cli-{}", hex::encode(runtime::random::new_id())))
+}
+
+async fn list(List { stage: wanted, flow, provider_id, limit, ask }: List) -> Result<()> {
+    let stages = wanted.iter().map(|name| stage_of(name)).collect::<Result<Vec<i32>>>()?;
+    let filter = wire::EnvelopeFilter { stages, flow, provider_id, ..Default::default() };
+    let request = wire::ListEnvelopesRequest { filter: Some(filter), page_size: limit, ..Default::default() };
+    let page = by_orchestrator(&ask, ask.envelopes()?.list_envelopes(request).await)?;
+    let terminal = Terminal::new(ask.json);
+    if ask.json {
+        page.envelopes.iter().for_each(|envelope| terminal.object(&shown(envelope)));
+        return Ok(());
+    }
+    if page.envelopes.is_empty() {
+        terminal.line("there are no such envelopes");
+        return Ok(());
+    }
+    let row = |envelope: &Envelope| {
+        let record =
+            envelope.record.as_ref().map(|record| format!("{} {}", record.object_type, record.object_id));
+        vec![
+            time(envelope.requested_at_ms),
+            stage(envelope),
+            format!("{}/{}", envelope.signed_count, envelope.parties_total.max(envelope.signed_count)),
+            envelope.flow.clone(),
+            record.unwrap_or_default(),
+            envelope.envelope_id.clone(),
+        ]
+    };
+    let rows: Vec<Vec<String>> = page.envelopes.iter().map(row).collect();
+    terminal.table(&["asked for", "stage", "signed", "flow", "record", "id"], &rows);
+    if !page.next_page_token.is_empty() {
+        terminal.line("  there are more; --limit shows up to 1000");
+    }
+    Ok(())
+}
+
+async fn get(One { id, ask }: &One) -> Result<()> {
+    let request = wire::GetEnvelopeRequest { envelope_id: id.clone(), min_position: 0 };
+    let answer = by_orchestrator(ask, ask.envelopes()?.get_envelope(request).await)?;
+    done(ask, answer.envelope)
+}
+
+/// Shows the envelope as it stands.
+fn done(ask: &Ask, envelope: Option<Envelope>) -> Result<()> {
+    let envelope = envelope.context("the orchestrator answered without an envelope")?;
+    let terminal = Terminal::new(ask.json);
+    let shown = shown(&envelope);
+    terminal.object(&shown);
+    for (name, value) in shown.as_object().into_iter().flatten() {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        if !matches!(text.as_str(), "" | "null" | "none" | "[]") {
+            terminal.line(format_args!("{name:<14} {text}"));
+        }
+    }
+    Ok(())
+}
+
+async fn timeline(One { id, ask }: &One) -> Result<()> {
+    let request = wire::GetEvidenceRequest { envelope_id: id.clone() };
+    let evidence = by_orchestrator(ask, ask.envelopes()?.get_evidence(request).await)?;
+    let terminal = Terminal::new(ask.json);
+    let start = evidence.entries.first().map_or(0, |entry| entry.recorded_at_ms);
+    for entry in &evidence.entries {
+        let after_ms = entry.recorded_at_ms - start;
+        let what = words::of_event(&entry.kind).unwrap_or_default();
+        let kind = word(&entry.kind, "envelope.");
+        terminal.line(format_args!("{:>10}  {kind:<24} {what}", format!("+{after_ms} ms")));
+        terminal.object(&json!({
+            "number": entry.number, "kind": entry.kind, "after_ms": after_ms, "recorded_at_ms": entry.recorded_at_ms,
+            "event_id": entry.event_id, "caused_by": entry.causation_id, "correlation_id": entry.correlation_id,
+        }));
+    }
+    let (tone, verdict) = match evidence.chain_intact {
+        true => (Tone::Good, "every event's hash is the one the next event names"),
+        false => (Tone::Bad, "THE CHAIN IS BROKEN: an event is not the one that was written"),
+    };
+    terminal.line(terminal.toned(tone, verdict));
+    terminal.object(&json!({"chain_intact": evidence.chain_intact}));
+    Ok(())
+}
+
+fn stage(envelope: &Envelope) -> String {
+    word(envelope.stage().as_str_name(), "STAGE_")
+}
+
+fn stage_of(name: &str) -> Result<i32> {
+    let full = format!("STAGE_{}", name.to_uppercase());
+    Stage::from_str_name(&full).map(i32::from).ok_or_else(|| {
+        anyhow!("--stage {name}: no such stage; for example in_review, sent, completed, needs_attention")
+    })
+}
+
+/// What an operator needs; neither names nor addresses nor links.
+fn shown(envelope: &Envelope) -> Value {
+    let parties: Vec<Value> = envelope
+        .parties
+        .iter()
+        .map(|party| json!({"role": party.role, "standing": word(party.standing().as_str_name(), "STANDING_")}))
+        .collect();
+    let artifact =
+        envelope.artifact.as_ref().map(|artifact| word(artifact.state().as_str_name(), "ARTIFACT_STATE_"));
+    let none = |name: &str, prefix: &str| match word(name, prefix).as_str() {
+        "unspecified" => "none".to_owned(),
+        named => named.to_owned(),
+    };
+    json!({
+        "id": envelope.envelope_id,
+        "stage": stage(envelope),
+        "title": envelope.title,
+        "flow": envelope.flow,
+        "provider": envelope.provider,
+        "provider_id": envelope.provider_id,
+        "record": envelope.record.as_ref().map(|record| format!("{} {} {}", record.connection, record.object_type, record.object_id)),
+        "parties": parties,
+        "attention": none(envelope.attention().as_str_name(), "ATTENTION_"),
+        "held": none(envelope.hold().as_str_name(), "HOLD_REASON_"),
+        "confirmed": envelope.confirmed,
+        "document": artifact,
+        "requested": time(envelope.requested_at_ms),
+        "sent": time(envelope.sent_at_ms),
+        "completed": time(envelope.completed_at_ms),
+        "closed": time(envelope.closed_at_ms),
+        "version": envelope.version,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neither_names_nor_addresses_nor_links_are_shown() {
+        let party =
+            wire::Party { name: "Dana".into(), email: "dana@buyer.test".into(), ..Default::default() };
+        let envelope = Envelope {
+            parties: vec![party],
+            review_url: "http://atlas.test/review?rt=secret".into(),
+            ..Default::default()
+        };
+        let shown = shown(&envelope).to_string();
+        assert!(
+            !shown.contains("Dana") && !shown.contains("buyer.test") && !shown.contains("secret"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn stages_are_named_as_they_are_shown() {
+        assert_eq!(stage_of("in_review").unwrap(), i32::from(Stage::InReview));
+        assert!(stage_of("lost").is_err());
+    }
+}

@@ -1,0 +1,73 @@
+//! Deliveries that were not believed.
+
+use anyhow::Result;
+use contracts::wire::verification as wire;
+use serde_json::json;
+
+use super::args::{Ask, QuarantineVerb};
+use super::services::by_verification;
+use super::time;
+use crate::terminal::Terminal;
+
+/// Most entries shown.
+const SHOWN_MAX: u32 = 1000;
+
+/// Runs the verb.
+///
+/// # Errors
+/// What verification refuses, or why it could not be asked.
+pub async fn run(verb: QuarantineVerb) -> Result<()> {
+    match verb {
+        QuarantineVerb::List { connection, ask } => list(connection, &ask).await,
+        QuarantineVerb::Show { connection, id, ask } => show(connection, id, &ask).await,
+    }
+}
+
+async fn list(connection: String, ask: &Ask) -> Result<()> {
+    let request = wire::ListQuarantineRequest { connection, page_size: SHOWN_MAX, page_token: String::new() };
+    let page = by_verification(ask, ask.verification()?.list_quarantine(request).await)?;
+    let terminal = Terminal::new(ask.json);
+    if page.deliveries.is_empty() {
+        terminal.line("nothing is in quarantine");
+        return Ok(());
+    }
+    let row = |delivery: &wire::QuarantinedDelivery| {
+        vec![
+            time(delivery.received_at_ms),
+            delivery.connection.clone(),
+            delivery.reason.clone(),
+            delivery.bytes.to_string(),
+            delivery.quarantine_id.clone(),
+        ]
+    };
+    let rows: Vec<Vec<String>> = page.deliveries.iter().map(row).collect();
+    terminal.table(&["received", "connection", "why", "bytes", "id"], &rows);
+    if !page.next_page_token.is_empty() {
+        terminal.line(format_args!("  only the newest {SHOWN_MAX} are shown"));
+    }
+    Ok(())
+}
+
+async fn show(connection: String, quarantine_id: String, ask: &Ask) -> Result<()> {
+    let request = wire::GetQuarantinedRequest { quarantine_id, connection };
+    let found = by_verification(ask, ask.verification()?.get_quarantined(request).await)?;
+    let known = found.quarantined.unwrap_or_default();
+    let terminal = Terminal::new(ask.json);
+    let content = found.content.as_ref();
+    let body = content.map(|content| String::from_utf8_lossy(&content.body).into_owned());
+    // Values may be signatures or keys that were sent to the wrong place.
+    let headers: Vec<&str> =
+        content.iter().flat_map(|content| &content.headers).map(|header| header.name.as_str()).collect();
+    terminal.object(&json!({
+        "id": known.quarantine_id, "connection": known.connection, "why": known.reason, "bytes": known.bytes,
+        "sha256": hex::encode(&known.sha256), "received": time(known.received_at_ms), "headers": headers, "body": body,
+    }));
+    terminal.line(format_args!("received    {}", time(known.received_at_ms)));
+    terminal.line(format_args!("connection  {}", known.connection));
+    terminal.line(format_args!("why         {}", known.reason));
+    terminal.line(format_args!("sha256      {}", hex::encode(&known.sha256)));
+    terminal.line(format_args!("headers     {}", headers.join(", ")));
+    terminal.line(format_args!("body        {} bytes", known.bytes));
+    terminal.line(body.as_deref().unwrap_or("(erased)"));
+    Ok(())
+}
