@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use contracts::intake::Raw;
 use contracts::parked::ParkedEvent;
 use contracts::seal::{Opener, Sealer};
 use contracts::wire::verification::{Delivery, Verdict};
@@ -35,6 +34,12 @@ pub struct Handover {
 enum Stop {
     Later(String),
     Never(String),
+}
+
+impl From<contracts::DecodeError> for Stop {
+    fn from(error: contracts::DecodeError) -> Self {
+        Stop::Never(error.to_string())
+    }
 }
 
 impl Handover {
@@ -92,29 +97,23 @@ impl Handover {
 
     /// The delivery as it came.
     async fn open(&self, event: &RecordedEvent) -> Result<Option<Delivery>, Stop> {
-        let never = |error: contracts::DecodeError| Stop::Never(error.to_string());
         let later = |error: ReadError| Stop::Later(error.to_string());
-        let group = contracts::parked::group(&event.kind, event.schema, &event.payload).map_err(never)?;
+        let group = contracts::parked::group(&event.kind, event.schema, &event.payload)?;
         let Some(group) = group else { return Ok(None) };
         let key = self.log.keys().find(&group).await.map_err(later)?;
         let opener = Opener::new(key.as_ref().map(event_log::DataKey::as_bytes));
         let decoded =
             contracts::parked::decode(&event.kind, event.schema, &event.payload, &event.id, &opener);
-        let ParkedEvent::Parked(parked) = decoded.map_err(never)? else { return Ok(None) };
-        let clear = match parked.delivery {
-            Raw::Inline(clear) => clear,
-            Raw::Erased => return self.erased(event),
-            Raw::Stored { digest, .. } => {
-                let blob = self.log.blobs().get(&event_log::Digest::from_bytes(digest.0)).await;
-                let blob = blob.map_err(|error| Stop::Later(error.to_string()))?;
-                let blob = blob.ok_or_else(|| Stop::Never("its blob is gone".to_owned()))?;
-                match opener.open_blob(&event.id, &blob).map_err(never)? {
-                    Some(clear) => clear,
-                    None => return self.erased(event),
-                }
-            }
+        let ParkedEvent::Parked(parked) = decoded? else { return Ok(None) };
+        let blobs = self.log.blobs();
+        let get = |digest| async move {
+            let blob = blobs.get(&digest).await.map_err(|error| Stop::Later(error.to_string()))?;
+            blob.ok_or_else(|| Stop::Never("its blob is gone".to_owned()))
         };
-        contracts::wire::decode(&clear).map(Some).map_err(never)
+        let Some(clear) = parked.delivery.reveal(&event.id, &opener, get).await? else {
+            return self.erased(event);
+        };
+        Ok(Some(contracts::wire::decode(&clear)?))
     }
 
     /// Somebody erased it while it waited: there is nothing left to hand over.

@@ -3,12 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use contracts::intake::{RAW_INLINE_BYTES_MAX, Raw};
+use contracts::intake::Raw;
 use contracts::parked::{Parked, ParkedEvent, key_group};
 use contracts::seal::Sealer;
 use contracts::wire::verification::Delivery;
-use domain::envelope::Digest;
 use domain::ids::{CommandId, ConnectionId, EventId, TenantId};
 use domain::time::Timestamp;
 use event_log::{Category, Commit, Entity, EventLog, Expected, NewEvent, TraceContext, event_id};
@@ -74,11 +72,13 @@ impl Parking {
         let key = self.log.keys().key(&key_group(connection)).await?;
         let sealer = Sealer::new(key.as_bytes());
         let received_at = Timestamp(delivery.received_at_ms);
+        let blobs = self.log.blobs();
+        let put = |sealed: Vec<u8>| async { blobs.put(sealed.into()).await };
         let event = ParkedEvent::Parked(Parked {
             connection: connection.clone(),
             bytes: u64::try_from(delivery.body.len())?,
             received_at,
-            delivery: self.raw(contracts::wire::encode(&delivery), &id, &sealer).await?,
+            delivery: Raw::keep(contracts::wire::encode(&delivery), &id, &sealer, put).await?,
         });
         let trace = TraceContext {
             traceparent: (!delivery.traceparent.is_empty()).then_some(delivery.traceparent),
@@ -88,27 +88,12 @@ impl Parking {
         self.log.append(&entity, Expected::Any, commit).await?;
         Ok(())
     }
-
-    /// Small deliveries stand in the event, large ones sealed in the blob store.
-    async fn raw(&self, clear: Vec<u8>, id: &EventId, sealer: &Sealer) -> anyhow::Result<Raw> {
-        if clear.len() <= RAW_INLINE_BYTES_MAX {
-            return Ok(Raw::Inline(clear));
-        }
-        let sealed = Bytes::from(sealer.seal_blob(id, &clear));
-        let bytes = u64::try_from(sealed.len())?;
-        let digest = self.log.blobs().put(sealed).await?;
-        Ok(Raw::Stored { digest: Digest(*digest.as_bytes()), bytes })
-    }
 }
 
 /// One entity a connection keeps the order of arrival. Its name may hold characters an entity's may not.
 fn entity(tenant: &TenantId, connection: &ConnectionId) -> Result<Entity, event_log::EntityError> {
-    let id = hex(&derive_id("parked", &[connection.as_str()]));
+    let id = hex::encode(derive_id("parked", &[connection.as_str()]));
     Entity::new(Category::Parked, tenant, id)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A commit of one fact of the category parked.

@@ -4,7 +4,7 @@ use contracts::intake::{IntakeEvent, Raw, quarantine_group};
 use contracts::seal::Opener;
 use contracts::wire::verification as wire;
 use domain::ids::{ConnectionId, TenantId};
-use event_log::{Category, DataKey, Digest, Entity, EventLog, RecordedEvent, Version};
+use event_log::{Category, DataKey, Entity, EventLog, RecordedEvent, Version};
 use tonic::Status;
 
 /// The delivery, read from the log.
@@ -51,18 +51,23 @@ async fn content(
     opener: &Opener,
     raw: Raw,
 ) -> Result<Option<wire::Delivery>, Status> {
-    let clear = match raw {
-        Raw::Inline(clear) => Some(clear),
-        Raw::Erased => None,
-        Raw::Stored { digest, .. } => {
-            let blob = log.blobs().get(&Digest::from_bytes(digest.0)).await;
-            match blob.map_err(|error| Status::unavailable(error.to_string()))? {
-                Some(blob) => opener.open_blob(&event.id, &blob).map_err(internal)?,
-                None => None,
-            }
-        }
+    let blobs = log.blobs();
+    let get = |digest| async move {
+        let blob =
+            blobs.get(&digest).await.map_err(|error| Refused(Status::unavailable(error.to_string())))?;
+        blob.ok_or_else(|| Refused(Status::internal("the blob of the delivery is gone")))
     };
+    let clear = raw.reveal(&event.id, opener, get).await.map_err(|Refused(status)| status)?;
     clear.map(|clear| contracts::wire::decode(&clear).map_err(internal)).transpose()
+}
+
+/// A refusal on its way to the caller.
+struct Refused(Status);
+
+impl From<contracts::DecodeError> for Refused {
+    fn from(error: contracts::DecodeError) -> Self {
+        Refused(internal(error))
+    }
 }
 
 fn internal(error: contracts::DecodeError) -> Status {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use contracts::envelope as codec;
 use contracts::wire::envelope as wire;
 use domain::envelope::Artifact;
-use event_log::{Digest, Position, verify_chain};
+use event_log::{Position, verify_chain};
 use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _};
 use sha2::{Digest as _, Sha256};
@@ -123,7 +123,7 @@ impl Grpc {
         let Artifact::Stored { digest, .. } = self.loaded(&subject).await?.envelope.artifact else {
             return Err(no_artifact(&id));
         };
-        let blob = self.store.log().blobs().get(&Digest::from_bytes(digest.0)).await.map_err(unavailable)?;
+        let blob = self.store.log().blobs().get(&digest).await.map_err(unavailable)?;
         let bytes = blob.ok_or_else(|| no_artifact(&id))?;
         let total_bytes = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         let pieces = (0..bytes.len()).step_by(PIECE_BYTES).map(move |start| {

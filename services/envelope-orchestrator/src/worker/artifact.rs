@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::envelope::{Command, Digest};
+use domain::envelope::Command;
 use domain::retry::{Backoff, Retry};
 use providers::{Class, ProviderError};
 
@@ -19,7 +19,6 @@ impl Worker {
         let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         let stored = self.store.log().blobs().put(bytes).await;
         let digest = stored.map_err(|error| Halt::retry(self.tuning.turn_pause, error.to_string()))?;
-        let digest = Digest(*digest.as_bytes());
         self.tell(job, "store_artifact", Command::StoreArtifact { digest, bytes: size, at: self.now() }).await
     }
 

@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 
 use domain::envelope::{Command, CreateFailure, Document, Order, SendPolicy, Source as From, Stage};
-use event_log::Digest;
 use providers::{
     CLIENT_REFERENCE_KEY, Class, CreateOrder, Created, ENVELOPE_ID_KEY, EXTERNAL_ID_KEY, ProviderError,
     Snapshot, Source,
@@ -148,7 +147,7 @@ impl Worker {
         match document {
             Document::Url(url) => Ok(url.reveal().map(|url| Source::Url(url.to_owned()))),
             Document::Upload { digest, file_name, content_type } => {
-                let blob = self.store.log().blobs().get(&Digest::from_bytes(digest.0)).await;
+                let blob = self.store.log().blobs().get(digest).await;
                 let bytes = blob.map_err(|error| Halt::retry(self.tuning.turn_pause, error.to_string()))?;
                 Ok(bytes.map(|bytes| Source::Upload {
                     file_name: file_name.clone(),
