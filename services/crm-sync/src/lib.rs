@@ -20,6 +20,7 @@ mod history;
 mod names;
 mod orchestrator;
 mod request;
+mod stands;
 mod story;
 mod trigger;
 mod write;

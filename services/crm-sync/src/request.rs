@@ -31,6 +31,9 @@ pub enum RequestError {
     /// The document cannot be fetched now.
     #[error("envelope.upload: the document cannot be fetched now")]
     Unreachable(#[source] OutboundError),
+    /// The document's server asks to come back later.
+    #[error("envelope.upload: the document's server answered {0}")]
+    Busy(u16),
 }
 
 /// What a request is made of.
@@ -117,11 +120,15 @@ impl Source<'_> {
         settings.body_bytes_max = contracts::envelope::UPLOAD_BYTES_MAX;
         let client = Outbound::new(settings).map_err(RequestError::Unreachable)?;
         let request = Request::get(address, "fetch_document").deadline(DOCUMENT_DEADLINE).follow_redirects(3);
-        let response = client.send(request).await.map_err(RequestError::Unreachable)?;
-        match response.status {
-            200 => Ok(response.body),
-            _ => Err(RequestError::Document("the address did not answer with a document")),
-        }
+        let response = client.send(request).await.map_err(|error| match error {
+            OutboundError::Refused { reason } => RequestError::Document(reason),
+            OutboundError::BodyTooLarge { .. } => RequestError::Document("the document is too large"),
+            error @ (OutboundError::NotSent(_)
+            | OutboundError::OutcomeUnknown
+            | OutboundError::BreakerOpen { .. }
+            | OutboundError::Throttled { .. }) => RequestError::Unreachable(error),
+        })?;
+        judged(response.status).map(|()| response.body)
     }
 
     fn text(&self, text: &str) -> Result<String, ExpressionError> {
@@ -142,6 +149,31 @@ pub fn wire_record(record: &RecordRef) -> WireRecord {
     }
 }
 
+/// What the document's server means by its answer.
+fn judged(status: u16) -> Result<(), RequestError> {
+    match status {
+        200 => Ok(()),
+        408 | 425 | 429 | 500..=599 => Err(RequestError::Busy(status)),
+        _ => Err(RequestError::Document("the address did not answer with a document")),
+    }
+}
+
 fn milliseconds(span: Span) -> u64 {
     u64::try_from(span.duration().as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{RequestError, judged};
+
+    #[test]
+    fn a_document_server_that_is_busy_is_asked_again_and_one_that_refuses_is_not() {
+        for busy in [408, 425, 429, 500, 502, 503, 504] {
+            assert!(matches!(judged(busy), Err(RequestError::Busy(status)) if status == busy));
+        }
+        for refused in [301, 401, 403, 404, 410] {
+            assert!(matches!(judged(refused), Err(RequestError::Document(_))));
+        }
+        assert!(judged(200).is_ok());
+    }
 }

@@ -21,6 +21,7 @@ use crate::config::Settings;
 use crate::history::Histories;
 use crate::orchestrator::{AskError, Orchestrator};
 use crate::request::{RequestError, Source, wire_record};
+use crate::stands::KEY_PREFIX;
 use crate::story::{Cause, Stories, Story};
 use crate::{context, desired, echo, names};
 
@@ -150,11 +151,16 @@ impl Triggers {
         // Only those that were there before the change came: the one this very change made does not count.
         let earlier = envelopes.iter().filter(|envelope| envelope.requested_at_ms < fit.signal.received_at.0);
         let stages: Vec<WireStage> = earlier.map(Envelope::stage).collect();
-        if stages.iter().any(|stage| holds_the_record(*stage)) {
+        if !stages.iter().all(|stage| ended_without_contract(*stage)) {
             return self.ignore(fit, &mut story, TriggerIgnored::AlreadyTaken).await;
         }
         let ended = stages.iter().filter(|stage| ended_without_contract(**stage)).count();
         let generation = u32::try_from(ended).unwrap_or(u32::MAX - 1).saturating_add(1);
+        // An earlier try, or another telling of this change, made it: the record may read differently by now.
+        let key = fit.key(generation);
+        if let Some(made) = envelopes.iter().find(|envelope| envelope.operation_key == key) {
+            return self.taken(fit, &mut story, &key, generation, &made.envelope_id).await;
+        }
 
         let crm =
             self.adapters.get(&fit.record.connection).ok_or_else(|| Stop::Never("no such CRM".to_owned()))?;
@@ -168,7 +174,7 @@ impl Triggers {
             Err(error) => return Err(crm_stop(&error)),
         };
         let context = context::with_record(fit.context.clone(), &read);
-        self.ask(fit, &mut story, &context, generation, crm.as_ref()).await
+        self.ask(fit, &mut story, &context, &key, generation, crm.as_ref()).await
     }
 
     async fn ask(
@@ -176,10 +182,10 @@ impl Triggers {
         fit: &Fit<'_>,
         story: &mut Story,
         context: &Value,
+        key: &str,
         generation: u32,
         crm: &dyn Crm,
     ) -> Result<(), Stop> {
-        let key = fit.key(generation);
         let source = Source {
             loaded: fit.loaded,
             flow: fit.flow,
@@ -187,9 +193,9 @@ impl Triggers {
             context,
             allow_private_addresses: self.adapters.allow_private_addresses(),
         };
-        let request = match source.request(&key).await {
+        let request = match source.request(key).await {
             Ok(request) => request,
-            Err(RequestError::Unreachable(_)) => {
+            Err(RequestError::Unreachable(_) | RequestError::Busy(_)) => {
                 return Err(Stop::Later("the document cannot be fetched".to_owned(), Retry::WithBackoff));
             }
             Err(error @ (RequestError::Expression(_) | RequestError::Document(_))) => {
@@ -201,8 +207,19 @@ impl Triggers {
             Err(AskError::Refused(reason)) => return self.refuse(fit, story, crm, &reason).await,
             Err(error @ AskError::Later(_)) => return Err(ask(error)),
         };
+        self.taken(fit, story, key, generation, &envelope.envelope_id).await
+    }
+
+    /// The change has its envelope.
+    async fn taken(
+        &self,
+        fit: &Fit<'_>,
+        story: &mut Story,
+        key: &str,
+        generation: u32,
+        envelope: &str,
+    ) -> Result<(), Stop> {
         let id = envelope
-            .envelope_id
             .parse()
             .map_err(|_| Stop::Never("the orchestrator answered without an id".to_owned()))?;
         let operation_key = key.parse().map_err(|error| Stop::Never(format!("trigger key: {error}")))?;
@@ -285,17 +302,15 @@ impl Fit<'_> {
         };
         let mut digits = hex::encode(Sha256::digest(trigger.key_text()));
         digits.truncate(KEY_DIGITS);
-        format!("trg_{digits}")
+        format!("{KEY_PREFIX}{digits}")
     }
 }
 
-/// An envelope under way or signed: the record has what it asked for.
-fn holds_the_record(stage: WireStage) -> bool {
-    !ended_without_contract(stage) && !matches!(stage, WireStage::Failed | WireStage::Deleted)
-}
-
+/// There is no contract and there will be none: the record may ask again, in a new life. Any other envelope is
+/// what the record asked for.
 fn ended_without_contract(stage: WireStage) -> bool {
-    matches!(stage, WireStage::Declined | WireStage::Voided | WireStage::Expired)
+    use WireStage::{Declined, Deleted, Expired, Failed, Voided};
+    matches!(stage, Declined | Voided | Expired | Failed | Deleted)
 }
 
 fn later(error: impl std::fmt::Display) -> Stop {

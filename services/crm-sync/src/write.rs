@@ -22,6 +22,7 @@ use crate::adapters::Adapters;
 use crate::config::Settings;
 use crate::desired::Fields;
 use crate::history::{Histories, History, HistoryError};
+use crate::stands::Stands;
 use crate::story::{Cause, Stories, Story, StoryError};
 use crate::{context, desired, echo, names};
 
@@ -188,7 +189,7 @@ impl Writes {
             }
             Plan::Write(write) => write,
         };
-        let (write, conflicts) = self.guarded(&crm, &record, &story.state, write).await?;
+        let (write, conflicts) = self.guarded(&crm, &record, history, &story.state, write).await?;
         for field in &conflicts {
             tracing::warn!(field, "left as a person set it");
             count(&record, "conflict");
@@ -218,19 +219,26 @@ impl Writes {
         &self,
         crm: &Arc<dyn Crm>,
         record: &RecordRef,
+        history: &History,
         state: &SyncState,
         write: domain::sync::Write,
     ) -> Result<(domain::sync::Write, Vec<String>), Stop> {
         let shared = |field: &str| !field.starts_with(OUR_PREFIX);
-        let written_before = |field: &String| state.last_written.contains_key(field);
-        let overwrites = write.fields.keys().any(|field| shared(field) && written_before(field));
+        let loaded = self.configuration.current();
+        let flow = history.envelope.flow().and_then(|flow| loaded.flow(flow));
+        let stands = flow.map(|flow| Stands::new(&loaded, flow, record, &history.envelope));
+        let told = |field: &str| stands.as_ref().is_some_and(|stands| stands.speaks_of(field));
+        let written_before = |field: &str| state.last_written.contains_key(field);
+        let overwrites =
+            write.fields.keys().any(|field| shared(field) && (written_before(field) || told(field)));
         let in_doubt = !state.in_doubt.is_empty() || state.planned.is_some();
         if !overwrites && !in_doubt {
             return Ok((write, Vec::new()));
         }
         let properties: Vec<String> = write.fields.keys().cloned().collect();
         let remote = crm.read(record, &properties).await.map_err(|error| stop(&error))?;
-        let guarded = guard(state, write, &remote.properties, shared, echo::hash);
+        let at = |field: &str, value: &str| stands.as_ref().and_then(|stands| stands.at(field, value));
+        let guarded = guard(state, write, &remote.properties, shared, at, echo::hash);
         Ok((guarded.write, guarded.conflicts))
     }
 

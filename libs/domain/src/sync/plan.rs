@@ -126,22 +126,27 @@ pub struct Guarded {
 
 /// Takes out of a write what the record says already, and what somebody changed after us (§6.5: never over a
 /// human). `shared` tells the fields people may change as well, such as the stage; our own fields are repaired.
-/// A shared field we never wrote is written: it stands as it stood when the flow was triggered.
+///
+/// For a field we surely never wrote, `stands` tells whether a value is the one that triggered the flow (`None`:
+/// the trigger says nothing of this field, and it is written).
 pub fn guard(
     state: &SyncState,
     mut write: Write,
     remote: &BTreeMap<String, Option<String>>,
     shared: impl Fn(&str) -> bool,
+    stands: impl Fn(&str, &str) -> Option<bool>,
     hash: impl Fn(&str) -> ValueHash,
 ) -> Guarded {
     let mut conflicts = Vec::new();
     for (field, value) in remote {
         let Some(wanted) = write.hashes.get(field) else { continue };
-        let present = hash(&norm(value.as_deref().unwrap_or_default()));
+        let text = value.as_deref().unwrap_or_default();
+        let present = hash(&norm(text));
         let ours = [state.last_written.get(field), state.in_doubt.get(field), state.in_flight(field)];
         // A write in doubt may never have landed: only what surely stood there once can have been changed by others.
         let surely_written = state.last_written.contains_key(field);
-        let changed_by_others = surely_written && !ours.contains(&Some(&present));
+        let changed_by_others =
+            !ours.contains(&Some(&present)) && (surely_written || stands(field, text) == Some(false));
         let conflict = present != *wanted && shared(field) && changed_by_others;
         if conflict {
             conflicts.push(field.clone());

@@ -63,11 +63,15 @@ impl TriggerIgnored {
 
 /// Which life a record and flow are in: 1, and one more for each earlier envelope that ended without a contract.
 ///
-/// Creation that failed and envelopes that were deleted do not count: the same trigger may mend them.
+/// Creation that failed counts too: its key stands for a request that will never succeed, and whoever mends the
+/// record and asks again asks for something else.
 pub fn generation(earlier: impl IntoIterator<Item = Stage>) -> u32 {
     let ended = earlier
         .into_iter()
-        .filter(|stage| matches!(stage, Stage::Voided | Stage::Declined | Stage::Expired))
+        .filter(|stage| {
+            use Stage::{Declined, Deleted, Expired, Failed, Voided};
+            matches!(stage, Voided | Declined | Expired | Failed | Deleted)
+        })
         .count();
     u32::try_from(ended).unwrap_or(u32::MAX - 1).saturating_add(1)
 }
