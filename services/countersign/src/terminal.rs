@@ -76,47 +76,62 @@ impl Terminal {
     }
 
     /// A table for a person, its columns as wide as they must be; for a program one object a row, its keys the
-    /// headings in lower case with `_` for spaces.
-    pub fn table(self, headings: &[&str], rows: &[Vec<String>]) {
+    /// headings with `_` for spaces.
+    pub fn table(self, columns: &[Column], rows: &[Vec<String>]) {
         if self.json {
             for row in rows {
-                let named = headings.iter().zip(row);
-                let named = named.map(|(heading, cell)| (key(heading), Value::String(cell.clone())));
+                let named = columns.iter().zip(row);
+                let named = named.map(|(column, cell)| (column.key(), column.value(cell)));
                 self.object(&Value::Object(named.collect()));
             }
             return;
         }
-        for line in aligned(headings, rows) {
+        for line in aligned(columns, rows) {
             println!("  {line}");
         }
     }
 }
 
-fn key(heading: &str) -> String {
-    heading.to_lowercase().replace([' ', '-'], "_")
+/// A column of a table.
+#[derive(Clone, Copy, Debug)]
+pub struct Column {
+    heading: &'static str,
+    counts: bool,
 }
 
-/// The lines of a table; numbers stand to the right.
-fn aligned(headings: &[&str], rows: &[Vec<String>]) -> Vec<String> {
-    let cell = |row: &Vec<String>, column: usize| row.get(column).map_or(0, |cell| cell.chars().count());
-    let widths: Vec<usize> = headings
-        .iter()
-        .enumerate()
-        .map(|(column, heading)| {
-            rows.iter().map(|row| cell(row, column)).fold(heading.chars().count(), usize::max)
-        })
-        .collect();
-    let number = |column: usize| {
-        let mut cells = rows.iter().filter_map(|row| row.get(column));
-        !rows.is_empty() && cells.all(|cell| !cell.is_empty() && cell.chars().all(|c| c.is_ascii_digit()))
+impl Column {
+    /// A column of texts.
+    pub const fn text(heading: &'static str) -> Self {
+        Self { heading, counts: false }
+    }
+
+    /// A column of numbers: to the right for a person, a number for a program.
+    pub const fn count(heading: &'static str) -> Self {
+        Self { heading, counts: true }
+    }
+
+    fn key(self) -> String {
+        self.heading.replace([' ', '-'], "_")
+    }
+
+    fn value(self, cell: &str) -> Value {
+        let number = cell.parse::<u64>().ok().filter(|_| self.counts);
+        number.map_or_else(|| Value::String(cell.to_owned()), Value::from)
+    }
+}
+
+fn aligned(columns: &[Column], rows: &[Vec<String>]) -> Vec<String> {
+    let width = |index: usize, column: &Column| {
+        let cells = rows.iter().filter_map(|row| row.get(index)).map(|cell| cell.chars().count());
+        cells.fold(column.heading.chars().count(), usize::max)
     };
-    let numbers: Vec<bool> = (0..headings.len()).map(number).collect();
-    let heading: Vec<String> = headings.iter().map(|heading| (*heading).to_owned()).collect();
-    std::iter::once(&heading)
+    let widths: Vec<usize> = columns.iter().enumerate().map(|(index, column)| width(index, column)).collect();
+    let headings: Vec<String> = columns.iter().map(|column| column.heading.to_owned()).collect();
+    std::iter::once(&headings)
         .chain(rows)
         .map(|row| {
-            let cells = row.iter().zip(&widths).zip(&numbers);
-            let cells = cells.map(|((cell, width), number)| match number {
+            let cells = row.iter().zip(&widths).zip(columns);
+            let cells = cells.map(|((cell, width), column)| match column.counts {
                 true => format!("{cell:>width$}"),
                 false => format!("{cell:<width$}"),
             });
@@ -132,8 +147,16 @@ mod tests {
     #[test]
     fn columns_are_as_wide_as_their_widest_cell_and_numbers_stand_to_the_right() {
         let rows = [vec!["atlas-main".to_owned(), "7".to_owned()], vec!["x".to_owned(), "120".to_owned()]];
-        let lines = aligned(&["connection", "received"], &rows);
+        let columns = [Column::text("connection"), Column::count("received")];
+        let lines = aligned(&columns, &rows);
         assert_eq!(lines, ["connection  received", "atlas-main         7", "x                120"]);
+    }
+
+    #[test]
+    fn a_program_gets_numbers_where_numbers_are_meant_and_texts_elsewhere() {
+        assert_eq!(Column::count("not ours").value("7"), Value::from(7_u64));
+        assert_eq!(Column::text("key").value("7"), Value::from("7"));
+        assert_eq!(Column::count("not ours").key(), "not_ours");
     }
 
     #[test]

@@ -174,12 +174,10 @@ fn invitation(simulators: &simulators::Addresses) -> String {
          \x20 HubSpot   {hubspot}/    deals; move one to a stage\n\
          \x20 Atlas     {atlas}/    envelopes to review, invitations to sign\n\
          \x20 PandaDoc  {pandadoc}/    documents of the sales team\n\n\
-         Make a deal that asks for a contract (stage \"contractsent\"):\n\n\
+         Make a deal that is ready for a contract (stage \"contractsent\"):\n\n\
          \x20 curl -s {hubspot}/__sim/deals -H 'content-type: application/json' -d '{{\"properties\":{{\"dealname\":\"Order 1\",\
-         \"dealstage\":\"appointmentscheduled\",\"amount\":\"1200\",\"buyer_name\":\"Dana Buyer\",\"buyer_email\":\"dana@buyer.test\",\
-         \"order_pdf_url\":\"{atlas}/files/order-1.pdf\"}}}}'\n\
-         \x20 curl -s {hubspot}/__sim/ui-edit -H 'content-type: application/json' \
-         -d '{{\"id\":\"<the id it answered>\",\"properties\":{{\"dealstage\":\"contractsent\"}}}}'\n\n\
+         \"dealstage\":\"contractsent\",\"amount\":\"1200\",\"buyer_name\":\"Dana Buyer\",\"buyer_email\":\"dana@buyer.test\",\
+         \"order_pdf_url\":\"{atlas}/files/order-1.pdf\",\"order_docx_url\":\"{atlas}/files/order-1.docx\"}}}}'\n\n\
          Then open {atlas}/ , review and send the envelope, and sign it with the links it shows."
     )
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::plan::Played;
 use crate::journeys::{Stage, eventually};
-use crate::terminal::{Terminal, Tone};
+use crate::terminal::{Column, Terminal, Tone};
 
 /// One line per connection, by its name.
 pub type Reading = BTreeMap<String, LedgerLine>;
@@ -82,7 +82,14 @@ async fn intake(stage: &Stage, played: &[Played], before: &Reading, terminal: Te
         }));
     }
     if !terminal.is_json() {
-        let headings = ["connection", "told by vendor", "received", "accepted", "duplicate", "quarantined"];
+        let headings = [
+            Column::text("connection"),
+            Column::count("told by vendor"),
+            Column::count("received"),
+            Column::count("accepted"),
+            Column::count("duplicate"),
+            Column::count("quarantined"),
+        ];
         terminal.table(&headings, &rows);
     }
     verdict(terminal, balanced, "told by vendor = received = accepted + duplicate + quarantined");

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use contracts::wire::envelope::GetEvidenceRequest;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::plan::Played;
 use super::words;
@@ -36,34 +36,49 @@ pub async fn tell(stage: &Stage, played: &Played, terminal: Terminal) -> Result<
             return Ok(());
         }
     };
-    let mut moments = match report.chapters.first() {
-        Some(chapter) => moments(stage, chapter).await?,
-        None => Vec::new(),
-    };
-    moments.sort_by_key(|moment| moment.at_ms);
-    let start = moments.first().map_or(0, |moment| moment.at_ms);
     terminal.heading(format_args!("{title} {}", terminal.toned(Tone::Quiet, format_args!("({name})"))));
-    for Moment { at_ms, who, what } in &moments {
-        let after = format!("+{} ms", at_ms - start);
-        terminal.line(format_args!("  {after:>10}  {:<9}  {what}", terminal.toned(Tone::Quiet, who)));
+    let mut stories = Vec::new();
+    let mut untold = 0;
+    for (index, chapter) in report.chapters.iter().enumerate() {
+        if index > 0 && chapter.title.is_none() {
+            untold += 1;
+            continue;
+        }
+        if let Some(title) = chapter.title {
+            terminal.line(format_args!("  {title}:"));
+        }
+        stories.push(story(stage, chapter, terminal).await?);
     }
-    let more = report.chapters.len().saturating_sub(1);
-    if more > 0 {
-        terminal.line(format_args!("  and {more} more deals of this journey, with their envelopes"));
+    if untold > 0 {
+        terminal.line(format_args!("  and {untold} more deals of this journey, with their envelopes"));
     }
     for remark in &report.remarks {
         terminal.line(format_args!("  {} {remark}", terminal.toned(Tone::Good, "✓")));
     }
-    let told: Vec<_> = moments
-        .iter()
-        .map(|moment| json!({"after_ms": moment.at_ms - start, "who": moment.who, "what": moment.what}))
-        .collect();
-    let envelopes: Vec<&str> = report.chapters.iter().map(|chapter| chapter.envelope.as_str()).collect();
     terminal.object(&json!({
-        "event": "journey", "name": name, "ok": true, "took_ms": took, "envelopes": envelopes,
-        "timeline": told, "remarks": report.remarks,
+        "event": "journey", "name": name, "ok": true, "took_ms": took, "envelopes": report.chapters.len(),
+        "timelines": stories, "remarks": report.remarks,
     }));
     Ok(())
+}
+
+/// Tells one envelope's timeline.
+async fn story(stage: &Stage, chapter: &Chapter, terminal: Terminal) -> Result<Value> {
+    let mut moments = moments(stage, chapter).await?;
+    moments.sort_by_key(|moment| moment.at_ms);
+    let start = moments.first().map_or(0, |moment| moment.at_ms);
+    for Moment { at_ms, who, what } in &moments {
+        let after = format!("+{} ms", at_ms - start);
+        let who = terminal.toned(Tone::Quiet, format_args!("{who:<8}"));
+        terminal.line(format_args!("  {after:>10}  {who}  {what}"));
+    }
+    let told = moments
+        .iter()
+        .map(|moment| json!({"after_ms": moment.at_ms - start, "who": moment.who, "what": moment.what}));
+    Ok(json!({
+        "envelope": chapter.envelope, "deal": chapter.deal, "title": chapter.title,
+        "moments": told.collect::<Vec<_>>(),
+    }))
 }
 
 async fn moments(stage: &Stage, chapter: &Chapter) -> Result<Vec<Moment>> {

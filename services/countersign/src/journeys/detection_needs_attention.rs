@@ -14,7 +14,12 @@ pub(super) async fn run(stage: &Stage) -> Result<JourneyReport> {
     let stories =
         futures::try_join!(takes_its_time(stage), failed(stage), recovered_empty(stage), fields_moved(stage));
     let (first, second, third, fourth) = stories?;
-    Ok(JourneyReport::about(vec![first, second, third, fourth]))
+    Ok(JourneyReport::about(vec![
+        first.titled("detection takes its time"),
+        second.titled("detection fails; a person sends from the review page"),
+        third.titled("detection finds nothing; it is mended, then we send"),
+        fourth.titled("the fields move between our look and our send"),
+    ]))
 }
 
 /// While detection runs there is nothing to send; afterwards it is sent as usual.

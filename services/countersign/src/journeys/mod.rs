@@ -52,6 +52,8 @@ pub struct Chapter {
     pub deal: String,
     /// Our id of the envelope.
     pub envelope: String,
+    /// What is told of it, where a journey tells several stories; its timeline is shown then.
+    pub title: Option<&'static str>,
 }
 
 impl JourneyReport {
@@ -75,7 +77,11 @@ impl JourneyReport {
 
 impl Chapter {
     fn of(deal: &Deal, envelope: &str) -> Self {
-        Self { deal: deal.id.clone(), envelope: envelope.to_owned() }
+        Self { deal: deal.id.clone(), envelope: envelope.to_owned(), title: None }
+    }
+
+    fn titled(self, title: &'static str) -> Self {
+        Self { title: Some(title), ..self }
     }
 }
 

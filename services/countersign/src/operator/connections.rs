@@ -6,7 +6,7 @@ use contracts::wire::verification::ListKeysRequest;
 use super::args::ConnectionsVerb;
 use super::services::by_verification;
 use super::time;
-use crate::terminal::Terminal;
+use crate::terminal::{Column, Terminal};
 
 /// Runs the verb.
 ///
@@ -31,7 +31,15 @@ pub async fn run(verb: ConnectionsVerb) -> Result<()> {
             ]
         })
         .collect();
-    let headings = ["connection", "key", "in force", "from", "until", "last used", "verified"];
+    let headings = [
+        Column::text("connection"),
+        Column::text("key"),
+        Column::text("in force"),
+        Column::text("from"),
+        Column::text("until"),
+        Column::text("last used"),
+        Column::count("verified"),
+    ];
     Terminal::new(ask.json).table(&headings, &rows);
     Ok(())
 }

@@ -6,7 +6,7 @@ use contracts::wire::crmsync as wire;
 use super::args::{Ask, DeadLettersVerb, Letter};
 use super::services::by_crm_sync;
 use super::time;
-use crate::terminal::Terminal;
+use crate::terminal::{Column, Terminal};
 
 /// Most pages asked for.
 const PAGES_MAX: usize = 100;
@@ -69,7 +69,17 @@ async fn list(ask: &Ask) -> Result<()> {
         ]
     };
     let rows: Vec<Vec<String>> = letters.iter().map(row).collect();
-    terminal.table(&["consumer", "position", "entity", "attempts", "given up", "why"], &rows);
+    terminal.table(
+        &[
+            Column::text("consumer"),
+            Column::count("position"),
+            Column::text("entity"),
+            Column::count("attempts"),
+            Column::text("given up"),
+            Column::text("why"),
+        ],
+        &rows,
+    );
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Result, bail};
 use contracts::wire::envelope::{EnvelopeFilter, ListEnvelopesRequest, Stage};
 use serde_json::{Value, json};
 
@@ -57,14 +57,13 @@ pub async fn run(ask: &Ask) -> Result<ExitCode> {
 
 async fn health(ask: &Ask) -> Result<(bool, String)> {
     let url = format!("{}/readyz", ask.admin_endpoint);
-    let request =
-        visitor()?.get(&url).timeout(HEALTH_DEADLINE).send().await.map_err(reqwest::Error::without_url);
-    let response = request.with_context(|| {
-        format!(
+    let request = visitor()?.get(&url).timeout(HEALTH_DEADLINE).send().await;
+    let Ok(response) = request else {
+        bail!(
             "nothing answers at {}: start `countersign up`, or name the address with --admin-endpoint",
             ask.admin_endpoint
-        )
-    })?;
+        );
+    };
     let said: Value = response.json().await.map_err(reqwest::Error::without_url)?;
     let ready = said["ready"] == true;
     let failures = said["failures"].as_object().into_iter().flatten();

@@ -9,7 +9,7 @@ use super::args::{Ask, EnvelopeVerb, List, One, Wish};
 use super::services::by_orchestrator;
 use super::{time, word};
 use crate::demo::words;
-use crate::terminal::{Terminal, Tone};
+use crate::terminal::{Column, Terminal, Tone};
 
 /// Runs the verb.
 ///
@@ -49,7 +49,7 @@ async fn list(List { stage: wanted, flow, provider_id, limit, ask }: List) -> Re
     let page = by_orchestrator(&ask, ask.envelopes()?.list_envelopes(request).await)?;
     let terminal = Terminal::new(ask.json);
     if ask.json {
-        page.envelopes.iter().for_each(|envelope| terminal.object(&shown(envelope)));
+        page.envelopes.iter().for_each(|envelope| terminal.object(&object(facts(envelope))));
         return Ok(());
     }
     if page.envelopes.is_empty() {
@@ -69,7 +69,17 @@ async fn list(List { stage: wanted, flow, provider_id, limit, ask }: List) -> Re
         ]
     };
     let rows: Vec<Vec<String>> = page.envelopes.iter().map(row).collect();
-    terminal.table(&["asked for", "stage", "signed", "flow", "record", "id"], &rows);
+    terminal.table(
+        &[
+            Column::text("asked for"),
+            Column::text("stage"),
+            Column::text("signed"),
+            Column::text("flow"),
+            Column::text("record"),
+            Column::text("id"),
+        ],
+        &rows,
+    );
     if !page.next_page_token.is_empty() {
         terminal.line("  there are more; --limit shows up to 1000");
     }
@@ -86,15 +96,28 @@ async fn get(One { id, ask }: &One) -> Result<()> {
 fn done(ask: &Ask, envelope: Option<Envelope>) -> Result<()> {
     let envelope = envelope.context("the orchestrator answered without an envelope")?;
     let terminal = Terminal::new(ask.json);
-    let shown = shown(&envelope);
-    terminal.object(&shown);
-    for (name, value) in shown.as_object().into_iter().flatten() {
-        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        if !matches!(text.as_str(), "" | "null" | "none" | "[]") {
-            terminal.line(format_args!("{name:<14} {text}"));
+    let facts = facts(&envelope);
+    for (name, value) in &facts {
+        let text = match value {
+            Value::String(text) => text.clone(),
+            Value::Array(parties) => parties.iter().map(party).collect::<Vec<_>>().join(", "),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => value.to_string(),
+        };
+        if !matches!(text.as_str(), "" | "null" | "none") {
+            terminal.line(format_args!("{name:<12} {text}"));
         }
     }
+    terminal.object(&object(facts));
     Ok(())
+}
+
+fn party(party: &Value) -> String {
+    let text = |name: &str| party[name].as_str().unwrap_or_default().to_owned();
+    format!("{} {}", text("role"), text("standing"))
+}
+
+fn object(facts: Vec<(&'static str, Value)>) -> Value {
+    Value::Object(facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }
 
 async fn timeline(One { id, ask }: &One) -> Result<()> {
@@ -133,7 +156,7 @@ fn stage_of(name: &str) -> Result<i32> {
 }
 
 /// What an operator needs; neither names nor addresses nor links.
-fn shown(envelope: &Envelope) -> Value {
+fn facts(envelope: &Envelope) -> Vec<(&'static str, Value)> {
     let parties: Vec<Value> = envelope
         .parties
         .iter()
@@ -145,25 +168,27 @@ fn shown(envelope: &Envelope) -> Value {
         "unspecified" => "none".to_owned(),
         named => named.to_owned(),
     };
-    json!({
-        "id": envelope.envelope_id,
-        "stage": stage(envelope),
-        "title": envelope.title,
-        "flow": envelope.flow,
-        "provider": envelope.provider,
-        "provider_id": envelope.provider_id,
-        "record": envelope.record.as_ref().map(|record| format!("{} {} {}", record.connection, record.object_type, record.object_id)),
-        "parties": parties,
-        "attention": none(envelope.attention().as_str_name(), "ATTENTION_"),
-        "held": none(envelope.hold().as_str_name(), "HOLD_REASON_"),
-        "confirmed": envelope.confirmed,
-        "document": artifact,
-        "requested": time(envelope.requested_at_ms),
-        "sent": time(envelope.sent_at_ms),
-        "completed": time(envelope.completed_at_ms),
-        "closed": time(envelope.closed_at_ms),
-        "version": envelope.version,
-    })
+    let record = envelope.record.as_ref();
+    let record = record.map(|it| format!("{} {} {}", it.connection, it.object_type, it.object_id));
+    vec![
+        ("id", json!(envelope.envelope_id)),
+        ("stage", json!(stage(envelope))),
+        ("attention", json!(none(envelope.attention().as_str_name(), "ATTENTION_"))),
+        ("held", json!(none(envelope.hold().as_str_name(), "HOLD_REASON_"))),
+        ("title", json!(envelope.title)),
+        ("flow", json!(envelope.flow)),
+        ("record", json!(record)),
+        ("provider", json!(envelope.provider)),
+        ("provider_id", json!(envelope.provider_id)),
+        ("parties", json!(parties)),
+        ("requested", json!(time(envelope.requested_at_ms))),
+        ("sent", json!(time(envelope.sent_at_ms))),
+        ("completed", json!(time(envelope.completed_at_ms))),
+        ("closed", json!(time(envelope.closed_at_ms))),
+        ("confirmed", json!(envelope.confirmed)),
+        ("document", json!(artifact)),
+        ("version", json!(envelope.version)),
+    ]
 }
 
 #[cfg(test)]
@@ -179,7 +204,7 @@ mod tests {
             review_url: "http://atlas.test/review?rt=secret".into(),
             ..Default::default()
         };
-        let shown = shown(&envelope).to_string();
+        let shown = object(facts(&envelope)).to_string();
         assert!(
             !shown.contains("Dana") && !shown.contains("buyer.test") && !shown.contains("secret"),
             "{shown}"

@@ -6,7 +6,7 @@ use contracts::wire::verification::{GetLedgerRequest, LedgerLine};
 use super::args::Ask;
 use super::services::by_verification;
 use super::time;
-use crate::terminal::Terminal;
+use crate::terminal::{Column, Terminal};
 
 /// Runs the verb.
 ///
@@ -39,15 +39,15 @@ pub async fn run(ask: &Ask) -> Result<()> {
         })
         .collect();
     let headings = [
-        "connection",
-        "received",
-        "accepted",
-        "duplicate",
-        "quarantined",
-        "unreadable",
-        "unknown event",
-        "not ours",
-        "last received",
+        Column::text("connection"),
+        Column::count("received"),
+        Column::count("accepted"),
+        Column::count("duplicate"),
+        Column::count("quarantined"),
+        Column::count("unreadable"),
+        Column::count("unknown event"),
+        Column::count("not ours"),
+        Column::text("last received"),
     ];
     terminal.table(&headings, &rows);
     terminal.line("  received = accepted + duplicate + quarantined; the next three are parts of accepted");

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::args::{Ask, QuarantineVerb};
 use super::services::by_verification;
 use super::time;
-use crate::terminal::Terminal;
+use crate::terminal::{Column, Terminal};
 
 /// Most entries shown.
 const SHOWN_MAX: u32 = 1000;
@@ -41,7 +41,16 @@ async fn list(connection: String, ask: &Ask) -> Result<()> {
         ]
     };
     let rows: Vec<Vec<String>> = page.deliveries.iter().map(row).collect();
-    terminal.table(&["received", "connection", "why", "bytes", "id"], &rows);
+    terminal.table(
+        &[
+            Column::text("received"),
+            Column::text("connection"),
+            Column::text("why"),
+            Column::count("bytes"),
+            Column::text("id"),
+        ],
+        &rows,
+    );
     if !page.next_page_token.is_empty() {
         terminal.line(format_args!("  only the newest {SHOWN_MAX} are shown"));
     }
