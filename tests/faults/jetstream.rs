@@ -21,7 +21,7 @@ async fn kills_of_every_role_and_of_the_server_lose_nothing_and_repeat_nothing()
     let world = World::start().await?;
     let mut server = NatsServer::start(NatsOptions::default()).await?;
     let mut random = Random::from_environment();
-    let (rounds, mut deals) = (kills(8), Vec::new());
+    let (rounds, mut deals) = (kills(10), Vec::new());
 
     let office = Office::open(&world);
     let options: Vec<Options> =
