@@ -103,7 +103,7 @@ pub fn evolve(mut state: SyncState, event: &SyncEvent) -> SyncState {
         SyncEvent::Planned { planned, at: _ } => {
             // The one before may have landed without our hearing of it.
             if let Some(before) = state.planned.take() {
-                state.in_doubt.extend(before.fields);
+                state.doubt(before);
             }
             state.planned = Some(planned.clone());
         }
@@ -125,7 +125,7 @@ pub fn evolve(mut state: SyncState, event: &SyncEvent) -> SyncState {
             if let Some(planned) = state.planned.take_if(|planned| planned.version == *version)
                 && *in_doubt
             {
-                state.in_doubt.extend(planned.fields);
+                state.doubt(planned);
             }
         }
         SyncEvent::DeadLettered { version, .. } => state.dead_lettered = Some(*version),
@@ -153,6 +153,12 @@ fn brought(link_state: LinkState, phase: Phase) -> LinkState {
 }
 
 impl SyncState {
+    fn doubt(&mut self, planned: Planned) {
+        for (field, hash) in planned.fields {
+            self.in_doubt.entry(field).or_default().insert(hash);
+        }
+    }
+
     fn settle(&mut self, planned: Planned) {
         if planned.includes_link {
             self.link_state = self.link_state.max(LinkState::Linked);

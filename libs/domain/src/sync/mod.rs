@@ -21,7 +21,7 @@ pub use plan::{Guarded, Plan, SkipReason, WaitReason, Write, guard, plan};
 pub use trigger::{Trigger, TriggerIgnored, generation};
 pub use value::{ValueHash, norm};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ids::{EnvelopeId, OperationKey};
 use crate::personal::Personal;
@@ -87,8 +87,8 @@ pub struct SyncState {
     pub applied_version: u64,
     /// Hash of the normalised value last written, by field.
     pub last_written: BTreeMap<String, ValueHash>,
-    /// Fields of writes that may or may not have landed, newest plan's hash by field.
-    pub in_doubt: BTreeMap<String, ValueHash>,
+    /// Fields of writes that may or may not have landed, with every value that may stand there.
+    pub in_doubt: BTreeMap<String, BTreeSet<ValueHash>>,
     /// The write under way, or the one whose answer was lost.
     pub planned: Option<Planned>,
     /// Failed writes since the last applied one.

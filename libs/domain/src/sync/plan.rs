@@ -46,7 +46,7 @@ pub struct Write {
     pub phase: Phase,
     /// Values by field.
     pub fields: BTreeMap<String, Personal>,
-    /// Hash of the normalised value, by field; the same fields.
+    /// Hash of the normalised value, by field: what the record says after it, so also what it says already.
     pub hashes: BTreeMap<String, ValueHash>,
     /// Whether the record names the envelope after it.
     pub includes_link: bool,
@@ -142,17 +142,20 @@ pub fn guard(
         let Some(wanted) = write.hashes.get(field) else { continue };
         let text = value.as_deref().unwrap_or_default();
         let present = hash(&norm(text));
-        let ours = [state.last_written.get(field), state.in_doubt.get(field), state.in_flight(field)];
+        let sure = [state.last_written.get(field), state.in_flight(field)].contains(&Some(&present));
+        let ours = sure || state.in_doubt.get(field).is_some_and(|values| values.contains(&present));
         // A write in doubt may never have landed: only what surely stood there once can have been changed by others.
         let surely_written = state.last_written.contains_key(field);
-        let changed_by_others =
-            !ours.contains(&Some(&present)) && (surely_written || stands(field, text) == Some(false));
+        let changed_by_others = !ours && (surely_written || stands(field, text) == Some(false));
         let conflict = present != *wanted && shared(field) && changed_by_others;
         if conflict {
             conflicts.push(field.clone());
         }
         if conflict || present == *wanted {
             write.fields.remove(field);
+        }
+        // What the record says already stays among the hashes: once told, it is sure again.
+        if conflict {
             write.hashes.remove(field);
         }
     }

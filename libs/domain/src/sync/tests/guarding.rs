@@ -38,6 +38,30 @@ fn a_stage_that_a_person_moved_before_we_ever_wrote_it_stays_where_it_is() {
     assert_eq!(guarded.conflicts, ["dealstage"]);
 }
 
+#[test]
+fn a_stage_that_may_be_one_of_our_lost_writes_is_not_a_persons() {
+    let (state, first) = lost_stage_write();
+    let state = evolve(evolve(state, &first.planned(AT)), &failed(2, true));
+    let second = written(plan(&state, &signed(3), hash));
+    let state = evolve(evolve(state, &second.planned(AT)), &failed(3, true));
+    let again = written(plan(&state, &signed(3), hash));
+    let guarded = guard(&state, again.clone(), &stage("contract_out"), shared, triggered, hash);
+    assert_eq!(guarded, Guarded { write: again, conflicts: vec![] }, "the first write had landed after all");
+}
+
+#[test]
+fn a_lost_write_that_a_look_confirms_is_sure_again() {
+    let (state, lost) = lost_stage_write();
+    let state = evolve(evolve(state, &lost.planned(AT)), &failed(2, true));
+    let again = written(plan(&state, &sent(2), hash));
+    let Guarded { write, .. } = guard(&state, again, &stage("contract_out"), shared, triggered, hash);
+    assert!(!write.fields.contains_key("dealstage"), "the record says it already");
+    let state = evolve(state, &write.planned(AT));
+    let state = evolve(state, &SyncEvent::Applied { version: 2, at: AT });
+    assert!(state.in_doubt.is_empty());
+    assert_eq!(plan(&state, &sent(4), hash), Plan::Nothing(SkipReason::Unchanged));
+}
+
 /// The record names the envelope, and the stage is about to be written for the first time.
 fn lost_stage_write() -> (SyncState, Write) {
     let state = after(&SyncState::default(), &desired(1, &[]));
