@@ -10,6 +10,7 @@ use domain::intake::{BODY_BYTES_MAX, RawDelivery};
 use event_log::{EventLog, TraceContext};
 use futures::{Stream, StreamExt};
 use projection::Projection;
+use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::intake::{Intake, Verdict};
@@ -28,11 +29,17 @@ pub struct Service {
     intake: Arc<Intake>,
     ledger: Arc<Projection<LedgerView>>,
     log: EventLog,
+    shutdown: CancellationToken,
 }
 
 impl Service {
     pub(crate) fn new(intake: Arc<Intake>, ledger: Arc<Projection<LedgerView>>, log: EventLog) -> Self {
-        Self { intake, ledger, log }
+        Self { intake, ledger, log, shutdown: CancellationToken::new() }
+    }
+
+    /// The same, whose streams end at `shutdown`.
+    pub(crate) fn until(self, shutdown: CancellationToken) -> Self {
+        Self { shutdown, ..self }
     }
 }
 
@@ -54,7 +61,8 @@ impl VerificationService for Service {
         request: Request<Streaming<wire::AcceptStreamRequest>>,
     ) -> Result<Response<Self::AcceptStreamStream>, Status> {
         let intake = self.intake.clone();
-        let answers = request.into_inner().map(move |request| {
+        let requests = request.into_inner().take_until(self.shutdown.clone().cancelled_owned());
+        let answers = requests.map(move |request| {
             let intake = intake.clone();
             async move {
                 let wire::AcceptStreamRequest { sequence, delivery } = request?;

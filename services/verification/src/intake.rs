@@ -1,29 +1,23 @@
 //! From a raw delivery to durable signals: verify, split, append each once.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use contracts::intake::{
-    Accepted, Duplicated, IntakeEvent, Quarantined, RAW_INLINE_BYTES_MAX, Raw, delivery_to_wire, key_group,
-    quarantine_group,
-};
+use contracts::intake::{Accepted, Duplicated, IntakeEvent, key_group};
 use contracts::seal::Sealer;
 use contracts::wire::verification as wire;
 use domain::envelope::Digest;
-use domain::ids::{CommandId, ConnectionId, EventId};
-use domain::intake::{Meaning, RawDelivery, Refusal, SIGNALS_MAX, Signal};
-use event_log::{
-    AppendError, Category, Commit, Entity, EventLog, Expected, NewEvent, TraceContext, event_id,
-};
+use domain::ids::{CommandId, ConnectionId};
+use domain::intake::{Meaning, NoMeaning, RawDelivery, Refusal, SIGNALS_MAX, Signal};
+use event_log::{AppendError, Category, Entity, EventLog, Expected, TraceContext, event_id};
 use futures::future::join_all;
 use runtime::clock::Clock;
 use runtime::random::{derive_id, new_id};
 use sha2::{Digest as _, Sha256};
 
+use crate::append::{StoreError, commit, raw};
 use crate::connections::{Connections, Known};
-use crate::keys::KeyUsage;
-use crate::quarantine::{Keep, Quarantine};
+use crate::keys::{self, KeyUsage};
+use crate::refusal::Refusals;
 
 /// When a sender is asked to come again while the log takes no writes.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
@@ -54,7 +48,7 @@ pub struct Intake {
     log: EventLog,
     clock: Clock,
     connections: Connections,
-    quarantine: Quarantine,
+    refusals: Refusals,
     usage: KeyUsage,
 }
 
@@ -64,7 +58,7 @@ struct Origin<'a> {
     known: &'a Known,
     key_id: &'a str,
     /// This very arrival: makes its commands its own, so that a second arrival is not taken for a repetition.
-    arrival: [u8; 16],
+    arrival: String,
     /// SHA-256 of the body in hexadecimal: the same for every arrival of the same bytes.
     delivery_id: String,
     delivery: &'a RawDelivery,
@@ -73,7 +67,8 @@ struct Origin<'a> {
 
 impl Intake {
     pub(crate) fn new(log: EventLog, clock: Clock, connections: Connections) -> Self {
-        Self { log, clock, connections, quarantine: Quarantine::default(), usage: KeyUsage::default() }
+        let refusals = Refusals::new(log.clone(), clock.clone());
+        Self { log, clock, connections, refusals, usage: KeyUsage::default() }
     }
 
     pub(crate) const fn connections(&self) -> &Connections {
@@ -89,45 +84,63 @@ impl Intake {
         let keys = known.keys_in_force(delivery.received_at);
         let key = match known.scheme.verify(&delivery, &keys, delivery.received_at) {
             Ok(index) => &keys[index],
-            Err(refusal) => return self.refuse(&known, delivery, refusal, &trace).await,
+            Err(refusal) => {
+                count(&delivery.connection, "quarantined");
+                return match self.refusals.take(&known, delivery, refusal, &trace).await {
+                    Ok(()) => Verdict::Refused(refusal),
+                    Err(error) => unavailable(&error),
+                };
+            }
         };
-        self.usage.used(&delivery.connection, &key.id, self.clock.now());
-
         let origin = Origin {
             connection: &delivery.connection,
             known: &known,
             key_id: &key.id,
-            arrival: new_id(),
+            arrival: hex::encode(new_id()),
             delivery_id: hex::encode(Sha256::digest(&delivery.body)),
             delivery: &delivery,
             trace: &trace,
         };
         let signals = bounded(known.scheme.split(&delivery), &delivery);
-        let stored = join_all(signals.into_iter().map(|signal| self.store(&origin, signal))).await;
-        let mut verdict = (0, 0);
-        for stored in stored {
+        let storing =
+            signals.into_iter().enumerate().map(|(index, signal)| self.keep(&origin, index, signal));
+        let (mut new, mut known) = (0, 0);
+        for stored in join_all(storing).await {
             match stored {
-                Ok(true) => verdict.0 += 1,
-                Ok(false) => verdict.1 += 1,
+                Ok(true) => new += 1,
+                Ok(false) => known += 1,
                 Err(error) => return unavailable(&error),
             }
         }
-        Verdict::Accepted { new: verdict.0, known: verdict.1 }
+        self.usage.used(&delivery.connection, &key.id, self.clock.now(), u64::from(new + known));
+        Verdict::Accepted { new, known }
     }
 
-    /// Appends one signal; `false` if it was known.
-    async fn store(&self, origin: &Origin<'_>, signal: Signal) -> Result<bool, StoreError> {
+    /// Stores one signal; `false` if it was known.
+    ///
+    /// One whose meaning is larger than a commit may be would be refused by the log for ever, and its sender would
+    /// never stop coming again: its bytes are kept for a person to look at, like those of an unreadable one.
+    async fn keep(&self, origin: &Origin<'_>, index: usize, signal: Signal) -> Result<bool, StoreError> {
+        let unread = Signal { meaning: Meaning::Nothing(NoMeaning::Unreadable), ..signal.clone() };
+        match self.store(origin, index, signal).await {
+            Err(StoreError::Append(AppendError::TooLarge { .. })) => self.store(origin, index, unread).await,
+            stored => stored,
+        }
+    }
+
+    async fn store(&self, origin: &Origin<'_>, index: usize, signal: Signal) -> Result<bool, StoreError> {
         let dedupe = dedupe_digest(origin.connection, &signal.dedupe);
         let entity = Entity::new(Category::Intake, &origin.known.tenant, entity_id(&dedupe))?;
-        let command =
-            CommandId::from_bytes(derive_id("intake", &[&hex::encode(origin.arrival), entity.id()]));
+        // With the index: the same news twice in one batch are two signals, and one of them is a duplicate.
+        let parts = [origin.arrival.as_str(), entity.id(), &index.to_string()];
+        let command = CommandId::from_bytes(derive_id("intake", &parts));
         let id = event_id(&command, 0);
         let occurred_at = signal.occurred_at.unwrap_or(origin.delivery.received_at);
         let (what, vendor_event) = (outcome_of(&signal.meaning), signal.event.clone());
 
         let key = self.log.keys().key(&key_group(origin.connection, &signal.subject)).await?;
         let sealer = Sealer::new(key.as_bytes());
-        let raw = self.raw(signal.raw, &id, &sealer).await?;
+        let raw = raw(&self.log, signal.raw, &id, &sealer).await?;
         let event = IntakeEvent::Accepted(Box::new(Accepted {
             connection: origin.connection.clone(),
             delivery_id: origin.delivery_id.clone(),
@@ -148,7 +161,7 @@ impl Intake {
                 Ok(true)
             }
             Err(AppendError::Conflict { .. }) => {
-                self.duplicate(origin, &entity, dedupe).await?;
+                self.duplicate(origin, index, &entity, dedupe).await?;
                 count(origin.connection, "duplicate");
                 Ok(false)
             }
@@ -160,10 +173,11 @@ impl Intake {
     async fn duplicate(
         &self,
         origin: &Origin<'_>,
+        index: usize,
         entity: &Entity,
         dedupe: Digest,
     ) -> Result<(), StoreError> {
-        let parts = [&hex::encode(origin.arrival), entity.id()];
+        let parts = [origin.arrival.as_str(), entity.id(), &index.to_string()];
         let command = CommandId::from_bytes(derive_id("intake duplicate", &parts));
         let id = event_id(&command, 0);
         let event = IntakeEvent::Duplicated(Duplicated {
@@ -181,145 +195,15 @@ impl Intake {
         Ok(())
     }
 
-    async fn refuse(
-        &self,
-        known: &Known,
-        delivery: RawDelivery,
-        refusal: Refusal,
-        trace: &TraceContext,
-    ) -> Verdict {
-        let connection = delivery.connection.clone();
-        count(&connection, "quarantined");
-        metrics::counter!("verification_refused_total", "connection" => connection.to_string(), "reason" => refusal.code())
-            .increment(1);
-        let keep = self.quarantine.admit(&connection, self.clock.now());
-        if keep == Keep::Nothing {
-            metrics::counter!("verification_refused_unrecorded_total", "connection" => connection.to_string())
-                .increment(1);
-            return Verdict::Refused(refusal);
-        }
-        tracing::warn!(%connection, reason = refusal.code(), body_bytes = delivery.body.len(), "delivery refused");
-        match self.keep(known, delivery, refusal, keep, trace).await {
-            Ok(()) => Verdict::Refused(refusal),
-            Err(error) => unavailable(&error),
-        }
-    }
-
-    async fn keep(
-        &self,
-        known: &Known,
-        delivery: RawDelivery,
-        refusal: Refusal,
-        keep: Keep,
-        trace: &TraceContext,
-    ) -> Result<(), StoreError> {
-        let connection = delivery.connection.clone();
-        let command = CommandId::from_bytes(new_id());
-        let id = event_id(&command, 0);
-        let entity =
-            Entity::new(Category::Intake, &known.tenant, format!("q-{}", hex::encode(command.as_bytes())))?;
-        let key = self.log.keys().key(&quarantine_group(&connection)).await?;
-        let sealer = Sealer::new(key.as_bytes());
-
-        let (at, bytes) = (delivery.received_at, delivery.body.len());
-        let sha256 = Digest(Sha256::digest(&delivery.body).into());
-        let content = match keep {
-            Keep::Content => {
-                let delivery: wire::Delivery = delivery_to_wire(delivery);
-                Some(self.raw(contracts::wire::encode(&delivery), &id, &sealer).await?)
-            }
-            Keep::Record | Keep::Nothing => None,
-        };
-        let event = IntakeEvent::Quarantined(Quarantined {
-            connection,
-            reason: refusal,
-            bytes: u64::try_from(bytes).unwrap_or(u64::MAX),
-            sha256,
-            received_at: at,
-            delivery: content,
-        });
-        let commit = commit(command, &id, &event, &sealer, at, trace, entity.id());
-        self.log.append(&entity, Expected::Absent, commit).await?;
-        Ok(())
-    }
-
-    /// Small bytes stand in the event, large ones sealed in the blob store.
-    async fn raw(&self, clear: Vec<u8>, id: &EventId, sealer: &Sealer) -> Result<Raw, StoreError> {
-        if clear.len() <= RAW_INLINE_BYTES_MAX {
-            return Ok(Raw::Inline(clear));
-        }
-        let sealed = Bytes::from(sealer.seal_blob(id, &clear));
-        let bytes = u64::try_from(sealed.len()).unwrap_or(u64::MAX);
-        let digest = self.log.blobs().put(sealed).await?;
-        Ok(Raw::Stored { digest: Digest(*digest.as_bytes()), bytes })
-    }
-
     /// Every key that verifies, of one connection or (`only` is empty) of all.
     pub(crate) fn key_status(&self, only: &str) -> Vec<wire::KeyStatus> {
-        let now = self.clock.now();
-        let connections = self.connections.current();
-        let mut wanted: Vec<(&ConnectionId, &Arc<Known>)> =
-            connections.iter().filter(|(id, _)| only.is_empty() || id.as_str() == only).collect();
-        wanted.sort_by_key(|(id, _)| *id);
-        let keys =
-            wanted.into_iter().flat_map(|(id, known)| known.keys.keys().iter().map(move |key| (id, key)));
-        keys.map(|(id, key)| {
-            let usage = self.usage.of(id, &key.id);
-            wire::KeyStatus {
-                connection: id.to_string(),
-                key_id: key.id.clone(),
-                in_force: key.is_in_force(now),
-                not_before_ms: key.not_before.unwrap_or_default().0,
-                not_after_ms: key.not_after.unwrap_or_default().0,
-                last_used_at_ms: usage.last_used_at.0,
-                verified: usage.verified,
-            }
-        })
-        .collect()
+        keys::status(&self.connections, &self.usage, self.clock.now(), only)
     }
-}
-
-/// Why a signal could not be stored. All of it means: ask again later.
-#[derive(Debug, thiserror::Error)]
-enum StoreError {
-    #[error(transparent)]
-    Append(#[from] AppendError),
-    #[error(transparent)]
-    Key(#[from] event_log::ReadError),
-    #[error(transparent)]
-    Blob(#[from] event_log::BlobError),
-    #[error(transparent)]
-    Entity(#[from] event_log::EntityError),
 }
 
 fn unavailable(error: &StoreError) -> Verdict {
     tracing::error!(%error, "the log takes no deliveries");
     Verdict::Unavailable { retry_after: RETRY_AFTER }
-}
-
-fn commit(
-    command_id: CommandId,
-    id: &EventId,
-    event: &IntakeEvent,
-    sealer: &Sealer,
-    occurred_at: domain::time::Timestamp,
-    trace: &TraceContext,
-    correlation: &str,
-) -> Commit {
-    let encoded = contracts::intake::encode(event, id, sealer);
-    Commit {
-        command_id,
-        correlation_id: correlation.to_owned(),
-        causation_id: None,
-        trace: trace.clone(),
-        events: vec![NewEvent {
-            id: *id,
-            kind: encoded.kind.to_owned(),
-            schema: encoded.schema,
-            occurred_at,
-            payload: encoded.payload.into(),
-        }],
-    }
 }
 
 /// At most [`SIGNALS_MAX`] signals: a delivery with more is one signal that nobody can read.
@@ -333,7 +217,7 @@ fn bounded(signals: Vec<Signal>, delivery: &RawDelivery) -> Vec<Signal> {
         dedupe: digest,
         event: "oversized_batch".to_owned(),
         occurred_at: None,
-        meaning: Meaning::Nothing(domain::intake::NoMeaning::Unreadable),
+        meaning: Meaning::Nothing(NoMeaning::Unreadable),
         raw: delivery.body.clone(),
     }]
 }

@@ -11,6 +11,7 @@
 //! ingress, which parked the delivery) asks again, and the dedupe key makes that harmless. Personal data and
 //! raw bytes are sealed under the key of the envelope or record they speak of.
 
+mod append;
 mod connections;
 mod grpc;
 mod intake;
@@ -18,6 +19,7 @@ mod keys;
 mod ledger;
 mod quarantine;
 mod quarantine_show;
+mod refusal;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -28,6 +30,7 @@ use projection::{Projection, ProjectionError};
 use runtime::clock::Clock;
 use runtime::config::SharedConfiguration;
 use runtime::tasks::Tasks;
+use tokio_util::sync::CancellationToken;
 
 use crate::connections::Connections;
 use crate::grpc::Service;
@@ -66,9 +69,10 @@ impl Verification {
         Ok(Self { service, ledger })
     }
 
-    /// The gRPC service, to be served by the one recipe.
-    pub fn routes(&self) -> VerificationServiceServer<Service> {
-        VerificationServiceServer::new(self.service.clone())
+    /// The gRPC service, to be served by the one recipe. At `shutdown` its streams take nothing more, answer what
+    /// they have taken, and end.
+    pub fn routes(&self, shutdown: CancellationToken) -> VerificationServiceServer<Service> {
+        VerificationServiceServer::new(self.service.clone().until(shutdown))
             .max_decoding_message_size(grpc::MESSAGE_BYTES_MAX)
     }
 

@@ -117,7 +117,8 @@ impl Sockets {
             let verification = verification.await?;
             verification.run(tasks);
             // Ingress keeps thousands of deliveries in flight on a few streams.
-            serve("verification", Server::new().service(verification.routes()), socket, tasks);
+            let service = verification.routes(tasks.shutdown_token());
+            serve("verification", Server::new().service(service), socket, tasks);
         }
         if let Some(socket) = self.orchestrator {
             let private = world.simulated.is_some();

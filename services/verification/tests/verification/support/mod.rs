@@ -1,0 +1,242 @@
+//! Verification on a free port, a real configuration with keys from a test's own environment, a manual clock.
+
+pub mod vendors;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use contracts::intake::{IntakeEvent, key_group};
+use contracts::seal::Opener;
+use contracts::wire::verification as wire;
+use contracts::wire::verification::verification_service_client::VerificationServiceClient;
+use domain::envelope::Digest;
+use domain::time::Timestamp;
+use event_log::{Category, EmbeddedSettings, EventLog, Position, Tailed};
+use futures::StreamExt as _;
+use runtime::clock::Clock;
+use runtime::config::{Environment, KindRule, Loaded, SharedConfiguration};
+use runtime::grpc::{Client, ClientSettings, Server, ServerSettings};
+use runtime::tasks::Tasks;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use verification::{Dependencies, Verification};
+use wire::{Answer, Delivery, LedgerLine, Verdict};
+
+/// When every test begins: 2027-01-15T08:00:00Z.
+pub const START: Timestamp = Timestamp(1_800_000_000_000);
+
+/// The longest a test waits for anything.
+pub const SOON: Duration = Duration::from_secs(30);
+
+const RULES: [KindRule; 3] = [
+    KindRule { kind: "atlas", call: "api_keys", verify: "api_keys" },
+    KindRule { kind: "pandadoc", call: "api_key", verify: "shared_keys" },
+    KindRule { kind: "hubspot", call: "access_token", verify: "client_secrets" },
+];
+
+/// One connection of each kind.
+pub const CONFIGURATION: &str = r#"
+tenants: {acme: {}}
+connections:
+  atlas-main:
+    kind: atlas
+    tenant: acme
+    base_url: http://127.0.0.1:9
+    api_keys: [{id: k1, env: ATLAS}]
+  pandadoc-sales:
+    kind: pandadoc
+    tenant: acme
+    base_url: http://127.0.0.1:9
+    api_key: {env: CALL}
+    shared_keys: [{id: s1, env: PANDADOC}]
+  hubspot-main:
+    kind: hubspot
+    tenant: acme
+    base_url: http://127.0.0.1:9
+    access_token: {env: CALL}
+    client_secrets: [{id: c1, env: HUBSPOT}]
+    webhook_url: https://hooks.esign.test/v1/triggers/hubspot
+    portal_id: "44001122"
+"#;
+
+/// The secrets of the environment, all made up.
+pub fn secret(name: &str) -> Option<String> {
+    let known = BTreeMap::from([
+        ("ATLAS", vendors::ATLAS_KEY),
+        ("ATLAS_OLD", vendors::ATLAS_OLD_KEY),
+        ("PANDADOC", vendors::PANDADOC_KEY),
+        ("HUBSPOT", vendors::HUBSPOT_KEY),
+        ("CALL", "a-key-for-calls-only-0001"),
+    ]);
+    known.get(name).map(|secret| (*secret).to_owned())
+}
+
+/// A configuration with these secrets.
+pub fn loaded(text: &str) -> Loaded {
+    Loaded::new(text, &RULES, &Environment::new(secret)).expect("a good configuration")
+}
+
+/// The world of one test.
+pub struct World {
+    pub log: EventLog,
+    pub clock: Clock,
+    pub configuration: SharedConfiguration,
+    pub replica: Replica,
+    dir: TempDir,
+    tasks: Tasks,
+}
+
+/// One process of verification, as its callers see it.
+#[derive(Clone)]
+pub struct Replica {
+    pub client: VerificationServiceClient<Client>,
+    log: EventLog,
+}
+
+impl World {
+    pub async fn new() -> World {
+        World::with(CONFIGURATION).await
+    }
+
+    pub async fn with(configuration: &str) -> World {
+        let dir = TempDir::new().expect("a directory");
+        let log = EmbeddedSettings::in_dir(dir.path().join("log"));
+        let log = EventLog::open(event_log::Settings::Embedded(log)).await.expect("the log opens");
+        World::on(log, dir, configuration).await
+    }
+
+    pub async fn on(log: EventLog, dir: TempDir, configuration: &str) -> World {
+        crate::silence::Ear::open();
+        let (clock, tasks) = (Clock::manual(START), Tasks::new());
+        let configuration = SharedConfiguration::fixed(loaded(configuration));
+        let view = dir.path().join("view-1");
+        let replica = Replica::start(&log, &clock, &configuration, view, &tasks).await;
+        World { log, clock, configuration, replica, dir, tasks }
+    }
+
+    /// A second process on the same log.
+    pub async fn another_replica(&self) -> Replica {
+        let view = self.dir.path().join("view-2");
+        Replica::start(&self.log, &self.clock, &self.configuration, view, &self.tasks).await
+    }
+
+    pub async fn accept(&self, delivery: Delivery) -> Answer {
+        self.replica.accept(delivery).await
+    }
+
+    /// The ledger of one connection, with everything that was answered so far.
+    pub async fn ledger(&self, connection: &str) -> LedgerLine {
+        self.replica.ledger(connection).await
+    }
+
+    /// Every accepted signal in the log with its opened content, in order.
+    pub async fn accepted(&self) -> Vec<(event_log::RecordedEvent, contracts::intake::Accepted)> {
+        let mut tail = self.log.tail(Category::Intake, Position::ZERO);
+        let mut found = Vec::new();
+        while let Tailed::Commit(recorded) = tail.next().await.expect("the log goes on").expect("readable") {
+            for event in recorded.events {
+                if let IntakeEvent::Accepted(accepted) = self.open(&event).await {
+                    found.push((event, *accepted));
+                }
+            }
+        }
+        found
+    }
+
+    async fn open(&self, event: &event_log::RecordedEvent) -> IntakeEvent {
+        let group = contracts::intake::group(&event.kind, event.schema, &event.payload).expect("readable");
+        let key = match group {
+            Some(group) => self.log.keys().find(&group).await.expect("the keys answer"),
+            None => None,
+        };
+        let opener = Opener::new(key.as_ref().map(event_log::DataKey::as_bytes));
+        contracts::intake::decode(&event.kind, event.schema, &event.payload, &event.id, &opener)
+            .expect("it opens")
+    }
+
+    /// The bytes of a signal that lies in the blob store.
+    pub async fn blob(
+        &self,
+        event: &event_log::RecordedEvent,
+        accepted: &contracts::intake::Accepted,
+        digest: &Digest,
+    ) -> Vec<u8> {
+        let blob = self.log.blobs().get(digest).await.expect("an answer");
+        let group = key_group(&accepted.connection, &accepted.subject);
+        let key = self.log.keys().find(&group).await.expect("an answer").expect("a key");
+        let opened = Opener::new(Some(key.as_bytes())).open_blob(&event.id, &blob.expect("a blob"));
+        opened.expect("it opens").expect("the key is there")
+    }
+}
+
+impl Replica {
+    async fn start(
+        log: &EventLog,
+        clock: &Clock,
+        configuration: &SharedConfiguration,
+        data_dir: std::path::PathBuf,
+        tasks: &Tasks,
+    ) -> Replica {
+        let verification = Verification::new(Dependencies {
+            log: log.clone(),
+            clock: clock.clone(),
+            configuration: configuration.clone(),
+            data_dir,
+        });
+        let verification = verification.await.expect("verification opens");
+        verification.run(tasks);
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
+        let shutdown = tasks.shutdown_token();
+        let server = Server::new().service(verification.routes(shutdown.clone()));
+        tasks.spawn_fallible("server", server.serve(listener, ServerSettings::default(), shutdown));
+        let client = Client::new(&endpoint, ClientSettings { timeout: SOON, ..ClientSettings::default() });
+        let client = VerificationServiceClient::new(client.expect("an address"))
+            .max_decoding_message_size(runtime::grpc::MESSAGE_BYTES_MAX);
+        Replica { client, log: log.clone() }
+    }
+
+    pub async fn accept(&self, delivery: Delivery) -> Answer {
+        let request = wire::AcceptRequest { delivery: Some(delivery) };
+        let answer = self.client.clone().accept(request).await.expect("an answer").into_inner();
+        answer.answer.expect("a verdict")
+    }
+
+    /// Hands deliveries over on one stream; the answers in the order of the deliveries.
+    pub async fn accept_all(&self, deliveries: Vec<Delivery>) -> Vec<Answer> {
+        let count = deliveries.len();
+        let requests = deliveries.into_iter().zip(0..);
+        let requests = requests
+            .map(|(delivery, sequence)| wire::AcceptStreamRequest { sequence, delivery: Some(delivery) });
+        let requests = futures::stream::iter(requests.collect::<Vec<_>>());
+        let mut answers = self.client.clone().accept_stream(requests).await.expect("a stream").into_inner();
+        let mut found = BTreeMap::new();
+        while let Some(answer) = answers.message().await.expect("the stream goes on") {
+            assert!(found.insert(answer.sequence, answer.answer.expect("a verdict")).is_none(), "one each");
+        }
+        assert_eq!(found.len(), count);
+        found.into_values().collect()
+    }
+
+    pub async fn ledger(&self, connection: &str) -> LedgerLine {
+        let head = self.log.head(Category::Intake).await.expect("the log answers");
+        let request = wire::GetLedgerRequest { connection: connection.to_owned(), min_position: head.0 };
+        let answer = self.client.clone().get_ledger(request).await.expect("an answer").into_inner();
+        let line = answer.lines.into_iter().next().unwrap_or_default();
+        assert_eq!(line.received, line.accepted + line.duplicate + line.quarantined, "{line:?}");
+        line
+    }
+}
+
+/// What an answer says, for comparison: verdict, new signals, known signals.
+pub fn said(answer: &Answer) -> (Verdict, u32, u32) {
+    (answer.verdict(), answer.accepted, answer.duplicates)
+}
+
+pub const fn accepted(new: u32, known: u32) -> (Verdict, u32, u32) {
+    (Verdict::Accepted, new, known)
+}
+
+pub const fn duplicate(known: u32) -> (Verdict, u32, u32) {
+    (Verdict::Duplicate, 0, known)
+}
