@@ -11,7 +11,8 @@ use event_log::{Category, Entity, EventLog, Position};
 use tonic::{Request, Response, Status};
 
 use crate::request::wire_record;
-use crate::write::{Stop, Target, Writes};
+use crate::stop::Stop;
+use crate::write::{Target, Writes};
 
 /// Most dead letters on a page.
 const PAGE_MAX: usize = 1000;

@@ -21,6 +21,7 @@ mod names;
 mod orchestrator;
 mod request;
 mod stands;
+mod stop;
 mod story;
 mod trigger;
 mod write;

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use contracts::intake::{Accepted, IntakeEvent};
 use contracts::wire::envelope::{Envelope, Stage as WireStage};
-use crms::{Class, Crm, CrmError};
+use crms::{Class, Crm};
 use domain::ids::{EventId, TenantId};
 use domain::intake::{Actor, Meaning, RecordChange, RecordRef};
 use domain::retry::Retry;
@@ -11,7 +11,6 @@ use domain::sync::{SyncEvent, Taken, Trigger, TriggerIgnored, is_echo};
 use event_log::{Category, Delivery, EventLog, Handler, Outcome, RecordedEvent};
 use runtime::clock::Clock;
 use runtime::config::{Flow, Loaded, SharedConfiguration, Write};
-use runtime::random::jitter;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tracing::Instrument;
@@ -22,6 +21,7 @@ use crate::history::Histories;
 use crate::orchestrator::{AskError, Orchestrator};
 use crate::request::{RequestError, Source, wire_record};
 use crate::stands::KEY_PREFIX;
+use crate::stop::Stop;
 use crate::story::{Cause, Stories, Story};
 use crate::{context, desired, echo, names};
 
@@ -38,12 +38,6 @@ pub struct Triggers {
     pub(crate) stories: Stories,
     pub(crate) orchestrator: Orchestrator,
     pub(crate) settings: Settings,
-}
-
-/// Why a trigger is not done with.
-enum Stop {
-    Later(String, Retry),
-    Never(String),
 }
 
 /// One change and one flow that it fits.
@@ -68,13 +62,7 @@ impl Handler for Triggers {
             delivery.recorded.trace.continue_in(&span, self.clock.now().since(delivery.recorded.recorded_at));
             match self.event(event, delivery).instrument(span).await {
                 Ok(()) => {}
-                Err(Stop::Never(reason)) => return Outcome::GiveUp { reason },
-                Err(Stop::Later(reason, retry)) => {
-                    return match self.settings.backoff.pause(retry, delivery.attempt, jitter()) {
-                        Some(pause) => Outcome::Retry { pause, reason },
-                        None => Outcome::GiveUp { reason },
-                    };
-                }
+                Err(stop) => return stop.outcome(&self.settings, delivery.attempt),
             }
         }
         Outcome::Done
@@ -83,12 +71,7 @@ impl Handler for Triggers {
 
 impl Triggers {
     async fn event(&self, event: &RecordedEvent, delivery: &Delivery) -> Result<(), Stop> {
-        let IntakeEvent::Accepted(signal) =
-            self.histories.signal(event).await.map_err(|error| match error {
-                crate::history::HistoryError::Read(error) => later(error),
-                crate::history::HistoryError::Decode(error) => Stop::Never(error.to_string()),
-            })?
-        else {
+        let IntakeEvent::Accepted(signal) = self.histories.signal(event).await? else {
             return Ok(());
         };
         let Meaning::Record(change) = &signal.meaning else { return Ok(()) };
@@ -128,8 +111,7 @@ impl Triggers {
 
     /// Takes a change that fits a flow. Repeating it meets its own story, or the same envelope.
     async fn take(&self, fit: &Fit<'_>, change: &EventId) -> Result<(), Stop> {
-        let mut story =
-            self.stories.of_trigger(&fit.tenant, change, fit.flow.name.as_str()).await.map_err(later)?;
+        let mut story = self.stories.of_trigger(&fit.tenant, change, fit.flow.name.as_str()).await?;
         if !story.events.is_empty() {
             return Ok(());
         }
@@ -141,10 +123,10 @@ impl Triggers {
             };
             return self.ignore(fit, &mut story, reason).await;
         }
-        let head = self.log.head(Category::Envelopes).await.map_err(later)?;
+        let head = self.log.head(Category::Envelopes).await?;
         let asked =
             self.orchestrator.of_record(&wire_record(&fit.record), fit.flow.name.as_str(), head.0).await;
-        let envelopes = asked.map_err(ask)?;
+        let envelopes = asked?;
         if self.is_our_echo(fit, &envelopes).await? {
             return self.ignore(fit, &mut story, TriggerIgnored::Echo).await;
         }
@@ -171,7 +153,7 @@ impl Triggers {
             Err(error) if error.class == Class::Orphan => {
                 return self.ignore(fit, &mut story, TriggerIgnored::RecordGone).await;
             }
-            Err(error) => return Err(crm_stop(&error)),
+            Err(error) => return Err(error.into()),
         };
         let context = context::with_record(fit.context.clone(), &read);
         self.ask(fit, &mut story, &context, &key, generation, crm.as_ref()).await
@@ -205,7 +187,7 @@ impl Triggers {
         let envelope = match self.orchestrator.create(request).await {
             Ok(envelope) => envelope,
             Err(AskError::Refused(reason)) => return self.refuse(fit, story, crm, &reason).await,
-            Err(error @ AskError::Later(_)) => return Err(ask(error)),
+            Err(error @ AskError::Later(_)) => return Err(error.into()),
         };
         self.taken(fit, story, key, generation, &envelope.envelope_id).await
     }
@@ -230,8 +212,8 @@ impl Triggers {
             taken: Taken { envelope: id, operation_key, generation },
             at: now,
         };
-        self.stories.tell(story, fact, now, &fit.cause).await.map_err(later)?;
-        metrics::counter!("sync_triggers_total", "connection" => fit.record.connection.to_string(), "outcome" => "taken")
+        self.stories.tell(story, fact, now, &fit.cause).await?;
+        metrics::counter!("crm_sync_triggers_total", "connection" => fit.record.connection.to_string(), "outcome" => "taken")
             .increment(1);
         tracing::info!(envelope.id = %id, flow = %fit.flow.name, "trigger taken");
         Ok(())
@@ -248,10 +230,9 @@ impl Triggers {
         tracing::warn!(flow = %fit.flow.name, reason, "the record cannot become an envelope");
         let context = context::of_refusal(reason);
         for write in fit.flow.write.iter().filter(|write| write.record == Write::TRIGGER) {
-            let fields = desired::evaluate(fit.loaded, &write.on_failed, &context)
-                .map_err(|error| Stop::Never(error.to_string()))?;
+            let fields = desired::evaluate(fit.loaded, &write.on_failed, &context)?;
             if !fields.is_empty() {
-                crm.write(&fit.record, &fields).await.map_err(|error| crm_stop(&error))?;
+                crm.write(&fit.record, &fields).await?;
             }
         }
         self.ignore(fit, story, TriggerIgnored::InputMissing).await
@@ -260,9 +241,9 @@ impl Triggers {
     async fn ignore(&self, fit: &Fit<'_>, story: &mut Story, reason: TriggerIgnored) -> Result<(), Stop> {
         let (record, flow, at) = (fit.record.clone(), fit.flow.name.clone(), self.clock.now());
         let fact = SyncEvent::TriggerIgnored { record, flow, reason, at };
-        self.stories.tell(story, fact, at, &fit.cause).await.map_err(later)?;
+        self.stories.tell(story, fact, at, &fit.cause).await?;
         let connection = fit.record.connection.to_string();
-        metrics::counter!("sync_triggers_total", "connection" => connection, "outcome" => reason.code())
+        metrics::counter!("crm_sync_triggers_total", "connection" => connection, "outcome" => reason.code())
             .increment(1);
         tracing::info!(flow = %fit.flow.name, reason = reason.code(), "trigger ignored");
         Ok(())
@@ -274,7 +255,7 @@ impl Triggers {
         let hash = echo::hash_of(value);
         for envelope in envelopes {
             let Ok(id) = envelope.envelope_id.parse() else { continue };
-            let story = self.stories.of_writes(&fit.tenant, &id, &fit.record).await.map_err(later)?;
+            let story = self.stories.of_writes(&fit.tenant, &id, &fit.record).await?;
             if is_echo(&echo::ledger(&fit.record, &story.events), &fit.record, fit.change, &hash) {
                 return Ok(true);
             }
@@ -287,7 +268,7 @@ impl Fit<'_> {
     fn holds(&self) -> Result<bool, Stop> {
         let Some(condition) = &self.flow.when.condition else { return Ok(true) };
         let held = self.loaded.expressions().condition(condition, &self.context);
-        held.map_err(|error| Stop::Never(error.to_string()))
+        Ok(held?)
     }
 
     fn key(&self, generation: u32) -> String {
@@ -311,24 +292,4 @@ impl Fit<'_> {
 fn ended_without_contract(stage: WireStage) -> bool {
     use WireStage::{Declined, Deleted, Expired, Failed, Voided};
     matches!(stage, Declined | Voided | Expired | Failed | Deleted)
-}
-
-fn later(error: impl std::fmt::Display) -> Stop {
-    Stop::Later(error.to_string(), Retry::WithBackoff)
-}
-
-fn ask(error: AskError) -> Stop {
-    match error {
-        AskError::Refused(reason) => Stop::Never(reason),
-        AskError::Later(code) => {
-            Stop::Later(format!("the orchestrator answered {code:?}"), Retry::WithBackoff)
-        }
-    }
-}
-
-fn crm_stop(error: &CrmError) -> Stop {
-    match error.retry {
-        Retry::Never => Stop::Never(error.to_string()),
-        Retry::WithBackoff | Retry::After(_) => Stop::Later(error.to_string(), error.retry),
-    }
 }

@@ -14,16 +14,16 @@ use domain::sync::{Desired, Link, Phase, Plan, SkipReason, SyncEvent, SyncState,
 use event_log::{Delivery, Entity, Handler, Outcome, TraceContext};
 use runtime::clock::Clock;
 use runtime::config::{Flow, Loaded, SharedConfiguration, Write};
-use runtime::random::jitter;
 use serde_json::Value;
 use tracing::Instrument;
 
 use crate::adapters::Adapters;
 use crate::config::Settings;
 use crate::desired::Fields;
-use crate::history::{Histories, History, HistoryError};
+use crate::history::{Histories, History};
 use crate::stands::Stands;
-use crate::story::{Cause, Stories, Story, StoryError};
+use crate::stop::Stop;
+use crate::story::{Cause, Stories, Story};
 use crate::{context, desired, echo, names};
 
 /// Properties with this prefix are ours alone; others are shared with the people who work in the CRM.
@@ -37,13 +37,6 @@ pub struct Writes {
     pub(crate) histories: Histories,
     pub(crate) stories: Stories,
     pub(crate) settings: Settings,
-}
-
-/// Why a write is not done with.
-pub(crate) enum Stop {
-    Later(String, Retry),
-    Look(String),
-    Never(String),
 }
 
 /// One record that says something about one envelope.
@@ -63,21 +56,14 @@ impl Handler for Writes {
         recorded.trace.continue_in(&span, self.clock.now().since(recorded.recorded_at));
         match self.envelope(&recorded.entity, &id, delivery).instrument(span).await {
             Ok(()) => Outcome::Done,
-            Err(Stop::Never(reason)) => Outcome::GiveUp { reason },
-            Err(Stop::Look(reason)) => Outcome::Retry { pause: self.settings.confirmation_look, reason },
-            Err(Stop::Later(reason, retry)) => {
-                match self.settings.backoff.pause(retry, delivery.attempt, jitter()) {
-                    Some(pause) => Outcome::Retry { pause, reason },
-                    None => Outcome::GiveUp { reason },
-                }
-            }
+            Err(stop) => stop.outcome(&self.settings, delivery.attempt),
         }
     }
 }
 
 impl Writes {
     async fn envelope(&self, entity: &Entity, id: &EnvelopeId, delivery: &Delivery) -> Result<(), Stop> {
-        let history = self.histories.envelope(entity, id).await.map_err(read)?;
+        let history = self.histories.envelope(entity, id).await?;
         if self.awaits_confirmation(&history.envelope) {
             return Err(Stop::Look("the completion is not confirmed yet".to_owned()));
         }
@@ -120,7 +106,7 @@ impl Writes {
             };
             let context = context::of_envelope(id, &history.envelope, flow.name.as_str());
             let (record, context) = self.record(&loaded, flow, write, &history.envelope, context).await?;
-            let story = self.stories.of_writes(tenant, id, &record).await.map_err(tell)?;
+            let story = self.stories.of_writes(tenant, id, &record).await?;
             let desired = wanted(&loaded, write, history, &context)?;
             let plan = plan(&story.state, &desired, echo::hash);
             targets.push(Target { record, story, plan, crm });
@@ -145,7 +131,7 @@ impl Writes {
                 let crm = self.adapters.get(&fired.connection);
                 let crm = crm.ok_or_else(|| Stop::Never(format!("{} is not a CRM", fired.connection)))?;
                 let properties = names::record_properties(flow, texts.chain([write.record.as_str()]));
-                let read = crm.read(fired, &properties).await.map_err(|error| stop(&error))?;
+                let read = crm.read(fired, &properties).await?;
                 context::with_record(context, &read)
             }
             Some(_) | None => context,
@@ -157,10 +143,7 @@ impl Writes {
         {
             return Ok((fired.clone(), context));
         }
-        let object_id = loaded
-            .expressions()
-            .evaluate(&write.record, &context)
-            .map_err(|error| Stop::Never(error.to_string()))?;
+        let object_id = loaded.expressions().evaluate(&write.record, &context)?;
         let record = RecordRef {
             connection: write.connection.clone(),
             object_type: write.object.clone(),
@@ -185,7 +168,7 @@ impl Writes {
                 }
                 let fact = SyncEvent::Skipped { version, phase, reason, at: now };
                 count(&record, "unchanged");
-                return self.stories.tell(&mut story, fact, now, cause).await.map_err(tell);
+                return self.stories.tell(&mut story, fact, now, cause).await.map_err(Stop::from);
             }
             Plan::Write(write) => write,
         };
@@ -194,7 +177,7 @@ impl Writes {
             tracing::warn!(field, "left as a person set it");
             count(&record, "conflict");
         }
-        self.stories.tell(&mut story, write.planned(now), now, cause).await.map_err(tell)?;
+        self.stories.tell(&mut story, write.planned(now), now, cause).await?;
         let fields: Fields = write
             .fields
             .iter()
@@ -205,12 +188,12 @@ impl Writes {
         match written {
             Ok(()) => {
                 let fact = SyncEvent::Applied { version: write.version, at: now };
-                self.stories.tell(&mut story, fact, now, cause).await.map_err(tell)?;
+                self.stories.tell(&mut story, fact, now, cause).await?;
                 count(&record, "applied");
                 tracing::info!(connection = %record.connection, version = write.version, "record written");
                 Ok(())
             }
-            Err(error) => self.failed(&record, &mut story, write.version, &error, cause).await,
+            Err(error) => self.failed(&record, &mut story, write.version, error, cause).await,
         }
     }
 
@@ -236,7 +219,7 @@ impl Writes {
             return Ok((write, Vec::new()));
         }
         let properties: Vec<String> = write.fields.keys().cloned().collect();
-        let remote = crm.read(record, &properties).await.map_err(|error| stop(&error))?;
+        let remote = crm.read(record, &properties).await?;
         let at = |field: &str, value: &str| stands.as_ref().and_then(|stands| stands.at(field, value));
         let guarded = guard(state, write, &remote.properties, shared, at, echo::hash);
         Ok((guarded.write, guarded.conflicts))
@@ -247,7 +230,7 @@ impl Writes {
         record: &RecordRef,
         story: &mut Story,
         version: u64,
-        error: &CrmError,
+        error: CrmError,
         cause: &Cause,
     ) -> Result<(), Stop> {
         let at = self.clock.now();
@@ -255,24 +238,23 @@ impl Writes {
         count(record, error.class.name());
         tracing::warn!(connection = %record.connection, %error, "record not written");
         if error.class == Class::Orphan {
-            return self.stories.tell(story, SyncEvent::Orphaned { at }, at, cause).await.map_err(tell);
+            return self.stories.tell(story, SyncEvent::Orphaned { at }, at, cause).await.map_err(Stop::from);
         }
         let in_doubt = error.outcome_unknown() || error.http.is_some_and(|status| status >= 500);
         let fact = SyncEvent::Failed { version, class: class.clone(), code: code.clone(), in_doubt, at };
-        self.stories.tell(story, fact, at, cause).await.map_err(tell)?;
+        self.stories.tell(story, fact, at, cause).await?;
         if error.retry == Retry::Never {
             let fact = SyncEvent::DeadLettered { version, class, code, at };
-            self.stories.tell(story, fact, at, cause).await.map_err(tell)?;
+            self.stories.tell(story, fact, at, cause).await?;
         }
-        Err(stop(error))
+        Err(error.into())
     }
 }
 
 /// What the record should say of the envelope as it stands.
 fn wanted(loaded: &Loaded, write: &Write, history: &History, context: &Value) -> Result<Desired, Stop> {
-    let never = |error: runtime::expressions::ExpressionError| Stop::Never(error.to_string());
     let envelope = &history.envelope;
-    let link = match desired::link(loaded, write, envelope, context).map_err(never)? {
+    let link = match desired::link(loaded, write, envelope, context)? {
         Some(_) if write.link.is_empty() => Link::Never,
         // What is not known yet is left out and comes with a later version: an id may be known before its link.
         Some(fields) => {
@@ -281,7 +263,7 @@ fn wanted(loaded: &Loaded, write: &Write, history: &History, context: &Value) ->
         None if envelope.stage.is_closed() => Link::Never,
         None => Link::Unknown,
     };
-    let fields = desired::fields(loaded, write, envelope, context).map_err(never)?;
+    let fields = desired::fields(loaded, write, envelope, context)?;
     Ok(Desired { version: history.version, link, fields: personal(fields), phase: phase(envelope.stage) })
 }
 
@@ -299,28 +281,7 @@ const fn phase(stage: Stage) -> Phase {
     }
 }
 
-fn stop(error: &CrmError) -> Stop {
-    match error.retry {
-        Retry::Never => Stop::Never(error.to_string()),
-        Retry::WithBackoff | Retry::After(_) => Stop::Later(error.to_string(), error.retry),
-    }
-}
-
-fn read(error: HistoryError) -> Stop {
-    match error {
-        HistoryError::Read(error) => Stop::Later(error.to_string(), Retry::WithBackoff),
-        HistoryError::Decode(error) => Stop::Never(error.to_string()),
-    }
-}
-
-fn tell(error: StoryError) -> Stop {
-    match error {
-        StoryError::Read(_) | StoryError::Append(_) => Stop::Later(error.to_string(), Retry::WithBackoff),
-        StoryError::Entity(_) | StoryError::Decode(_) => Stop::Never(error.to_string()),
-    }
-}
-
 fn count(record: &RecordRef, outcome: &'static str) {
-    metrics::counter!("sync_writes_total", "connection" => record.connection.to_string(), "outcome" => outcome)
+    metrics::counter!("crm_sync_writes_total", "connection" => record.connection.to_string(), "outcome" => outcome)
         .increment(1);
 }
