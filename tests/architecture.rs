@@ -4,6 +4,8 @@
 #[path = "house/workspace.rs"]
 mod workspace;
 
+use std::collections::BTreeSet;
+
 use workspace::{Package, packages, root, sources};
 
 /// What each library may depend on. Services may depend on any library; `countersign` and the tests on anything.
@@ -13,7 +15,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("event-log", &["domain", "contracts"]),
     ("projection", &["domain", "contracts", "event-log"]),
     ("signatures", &["domain"]),
-    ("outbound", &["domain"]),
+    ("outbound", &[]),
     ("simulation", &["domain", "outbound"]),
     ("providers", &["domain", "outbound", "signatures", "simulation"]),
     ("crms", &["domain", "outbound", "signatures", "simulation"]),
@@ -146,7 +148,7 @@ fn every_file_says_what_it_is() {
 
 #[test]
 fn every_error_code_has_its_page() {
-    let mut without = std::collections::BTreeSet::new();
+    let mut without = BTreeSet::new();
     for (path, text) in sources(&["libs", "services"]) {
         for (start, _) in text.match_indices("\"CS-") {
             let code: String =
@@ -159,6 +161,56 @@ fn every_error_code_has_its_page() {
         }
     }
     assert!(without.is_empty(), "codes without a page in docs/errors: {without:#?}");
+}
+
+#[test]
+fn every_page_of_an_error_has_its_code_and_its_line() {
+    let folder = root().join("docs/errors");
+    let list = std::fs::read_to_string(folder.join("README.md")).expect("there is a list of codes");
+    let all: String = sources(&["libs", "services"]).into_iter().map(|(_, text)| text).collect();
+    let mut strays = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("the folder can be read") {
+        let name = entry.expect("the entry can be read").file_name().to_string_lossy().into_owned();
+        let Some(code) = name.strip_suffix(".md").filter(|code| code.starts_with("CS-")) else { continue };
+        if !all.contains(code) {
+            strays.push(format!("{code}: no code says it"));
+        }
+        if !list.contains(&format!("({name})")) {
+            strays.push(format!("{code}: not in docs/errors/README.md"));
+        }
+    }
+    assert!(strays.is_empty(), "{strays:#?}");
+}
+
+#[test]
+fn every_number_is_explained_and_every_explained_number_is_counted() {
+    let page = std::fs::read_to_string(root().join("docs/metrics.md")).expect("there is a page of numbers");
+    let explained: BTreeSet<String> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `"))
+        .filter_map(|line| line.split('`').next())
+        .map(str::to_owned)
+        .collect();
+    let counted: BTreeSet<String> = sources(&["libs", "services"])
+        .into_iter()
+        .filter(|(path, _)| path.contains("/src/") && !path.ends_with("/tests.rs"))
+        .flat_map(|(_, text)| counted_in(text.split("#[cfg(test)]").next().unwrap_or_default()))
+        .collect();
+    assert!(counted.len() > 20, "the names were found: {counted:?}");
+    assert_eq!(counted, explained, "left: counted in the code; right: explained in docs/metrics.md");
+}
+
+/// The names of the numbers that a source counts: a literal in the macro, or a constant of runtime.
+fn counted_in(text: &str) -> Vec<String> {
+    let literal = |rest: &str| rest.trim_start().strip_prefix('"')?.split('"').next().map(str::to_owned);
+    let mut names = Vec::new();
+    for starts in ["counter!(", "gauge!(", "histogram!("] {
+        names.extend(text.match_indices(starts).filter_map(|(at, _)| literal(&text[at + starts.len()..])));
+    }
+    let constants =
+        text.lines().filter(|line| line.starts_with("pub const ") && line.contains("_SECONDS: &str"));
+    names.extend(constants.filter_map(|line| literal(line.split('=').nth(1)?)));
+    names
 }
 
 #[test]

@@ -11,11 +11,12 @@ const VENDOR_ROOMS: &[&str] = &["libs/providers/src", "libs/crms/src"];
 
 /// Third parties with one room, and who else may use them, with the reason.
 const FENCES: &[(&str, &[&str])] = &[
-    ("async-nats", &["event-log"]),
+    // The load run measures the server alone beside the log, in the same run.
+    ("async-nats", &["event-log", "load"]),
     ("fjall", &["event-log"]),
     ("sled", &["projection"]),
-    // The log and the testkit handle encoded records; services never see the wire form of an event.
-    ("prost", &["contracts", "event-log", "testkit"]),
+    // The log has a record of its own around the events; services never see the wire form of either.
+    ("prost", &["contracts", "event-log"]),
     ("protox", &["contracts", "event-log"]),
     // The demo and the journeys are clients of our own ingress.
     ("reqwest", &["outbound", "countersign", "system-tests"]),
