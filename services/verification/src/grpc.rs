@@ -7,11 +7,13 @@ use contracts::wire::verification as wire;
 use contracts::wire::verification::verification_service_server::VerificationService;
 use domain::ids::ConnectionId;
 use domain::intake::{BODY_BYTES_MAX, RawDelivery};
+use domain::time::Timestamp;
 use event_log::{EventLog, TraceContext};
 use futures::{Stream, StreamExt};
 use projection::Projection;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
+use tracing::Instrument as _;
 
 use crate::intake::{Intake, Verdict};
 use crate::ledger::{self, LedgerView};
@@ -113,11 +115,26 @@ impl VerificationService for Service {
 async fn judge(intake: &Intake, delivery: Option<wire::Delivery>) -> Result<wire::Answer, Status> {
     let delivery =
         delivery.ok_or_else(|| Status::invalid_argument("delivery: missing; give the delivery"))?;
-    let trace = TraceContext {
+    let received = TraceContext {
         traceparent: (!delivery.traceparent.is_empty()).then(|| delivery.traceparent.clone()),
         tracestate: (!delivery.tracestate.is_empty()).then(|| delivery.tracestate.clone()),
     };
-    Ok(answer(&intake.accept(raw(delivery)?, trace).await))
+    // One stream carries many deliveries, each of its own trace: so the span is made here, not by the recipe.
+    let span = tracing::info_span!(
+        "accept delivery",
+        otel.kind = "server",
+        rpc.system.name = "grpc",
+        rpc.method = "countersign.verification.v1.VerificationService/AcceptStream",
+    );
+    received.continue_in(&span, intake.since(Timestamp(delivery.received_at_ms)));
+    let delivery = raw(delivery)?;
+    async {
+        let ours = TraceContext::current();
+        let trace = if ours.traceparent.is_some() { ours } else { received };
+        Ok(answer(&intake.accept(delivery, trace).await))
+    }
+    .instrument(span)
+    .await
 }
 
 /// From the wire to a raw delivery.

@@ -75,6 +75,11 @@ impl Intake {
         &self.connections
     }
 
+    /// How long ago something was.
+    pub(crate) fn since(&self, then: domain::time::Timestamp) -> Duration {
+        self.clock.now().since(then)
+    }
+
     /// Judges a delivery. Any verdict but [`Verdict::Unavailable`] and [`Verdict::UnknownConnection`] is durable.
     pub async fn accept(&self, delivery: RawDelivery, trace: TraceContext) -> Verdict {
         let Some(known) = self.connections.get(&delivery.connection) else {

@@ -27,6 +27,8 @@ pub struct Pass {
     pub failed: u64,
     /// How long the pass took.
     pub elapsed: Duration,
+    /// Processor time of the process under load, if it was measured.
+    pub processor_time: Duration,
     /// Latencies of the accepted ones, ascending.
     latencies: Vec<Duration>,
 }

@@ -49,7 +49,9 @@ async fn main() -> Result<()> {
         let store = store::rates(arguments.log, *body_bytes, arguments.connections, length / 2).await?;
         let target = target::Target::start(arguments.log, &arguments.countersign).await?;
 
-        let flood = drive::closed_loop(&target, *body_bytes, arguments.connections, length).await?;
+        let before = target.processor_time().unwrap_or_default();
+        let mut flood = drive::closed_loop(&target, *body_bytes, arguments.connections, length).await?;
+        flood.processor_time = target.processor_time().unwrap_or_default().saturating_sub(before);
         let rate = flood.accepted_per_second() / 2.0;
         let half = drive::open_loop(&target, *body_bytes, arguments.connections, length, rate).await?;
 

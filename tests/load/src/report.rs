@@ -22,6 +22,8 @@ pub fn print(
     if let Some(single) = store.one_by_one {
         println!("  one message an event{single:>10.0} /s   accepted/that  {:.2}", rate / single);
     }
+    let micros = flood.processor_time.as_micros() as f64 / flood.accepted as f64;
+    println!("  processor time      {micros:>10.0} µs a webhook, of the process under load");
     line("full load", flood);
     line("half load", half);
     if let Some(mebibytes) = target.resident_mebibytes() {

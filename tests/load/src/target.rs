@@ -18,6 +18,8 @@ use tokio::process::{Child, Command};
 const KEY: &str = "atlas_live_LoadTestKey000000001";
 /// How many envelopes the webhooks speak of: each has a data key of its own.
 const ENVELOPES: u64 = 1000;
+/// Clock ticks of `/proc`, the same on every Linux.
+const TICKS_PER_SECOND: u64 = 100;
 /// Longest wait for the process to be ready.
 const READY_DEADLINE: Duration = Duration::from_secs(30);
 
@@ -78,6 +80,15 @@ impl Target {
     /// An endless supply of webhooks, no two alike.
     pub fn webhooks(&self, body_bytes: usize) -> Webhooks {
         Webhooks { body_bytes, sequence: self.sequence.clone() }
+    }
+
+    /// Processor time the process has used so far, if the system tells.
+    pub fn processor_time(&self) -> Option<Duration> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id()?)).ok()?;
+        // The name in parentheses may hold spaces; user and system time are the 12th and 13th after it.
+        let mut fields = stat.rsplit_once(") ")?.1.split_whitespace().skip(11);
+        let ticks = fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?;
+        Some(Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND))
     }
 
     /// Resident memory of the process in MiB, if the system tells.
