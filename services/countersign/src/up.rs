@@ -69,13 +69,15 @@ pub async fn start(up: &Up) -> Result<Running> {
 
     let sockets = Sockets::bind(&up.roles, &up.addresses).await?;
     let endpoints = sockets.endpoints(&up.addresses)?;
+    // The log first: it belongs to one process, and whoever else runs on this directory keeps its configuration.
+    let log = log::open(&up.log).await?;
     let (vendors, configuration) = vendors(up, &endpoints).await?;
     let shared = SharedConfiguration::from_file(&configuration, &RULES, Environment::of_process())
         .with_context(|| format!("{} cannot be used", configuration.display()))?;
 
     let tasks = Tasks::new();
     let world = World {
-        log: log::open(&up.log).await?,
+        log,
         configuration: shared,
         data_dir: data_dir.clone(),
         simulated: (up.simulators || up.simulators_elsewhere).then_some(up.time_factor),

@@ -17,6 +17,7 @@ mod desired;
 mod echo;
 mod grpc;
 mod history;
+mod lives;
 mod names;
 mod orchestrator;
 mod request;
@@ -86,6 +87,7 @@ impl CrmSync {
             adapters: adapters.clone(),
             histories: histories.clone(),
             stories: stories.clone(),
+            orchestrator: orchestrator.clone(),
             settings: settings.clone(),
         };
         let triggers = Triggers {

@@ -21,10 +21,11 @@ use crate::adapters::Adapters;
 use crate::config::Settings;
 use crate::desired::Fields;
 use crate::history::{Histories, History};
+use crate::orchestrator::Orchestrator;
 use crate::stands::Stands;
 use crate::stop::Stop;
 use crate::story::{Cause, Stories, Story};
-use crate::{context, desired, echo, names};
+use crate::{context, desired, echo, lives, names};
 
 /// Properties with this prefix are ours alone; others are shared with the people who work in the CRM.
 const OUR_PREFIX: &str = "esign_";
@@ -36,6 +37,7 @@ pub struct Writes {
     pub(crate) adapters: Adapters,
     pub(crate) histories: Histories,
     pub(crate) stories: Stories,
+    pub(crate) orchestrator: Orchestrator,
     pub(crate) settings: Settings,
 }
 
@@ -66,6 +68,10 @@ impl Writes {
         let history = self.histories.envelope(entity, id).await?;
         if self.awaits_confirmation(&history.envelope) {
             return Err(Stop::Look("the completion is not confirmed yet".to_owned()));
+        }
+        if lives::is_over(&self.orchestrator, id, &history.envelope).await? {
+            tracing::info!("a later envelope speaks for the record");
+            return Ok(());
         }
         let recorded = &delivery.recorded;
         let event = recorded.events.last().map(|event| event.id);
