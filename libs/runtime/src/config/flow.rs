@@ -1,6 +1,7 @@
 //! One flow: what leads to an envelope, and what is written back.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use domain::ids::{ConnectionId, FlowName};
 use schemars::JsonSchema;
@@ -84,8 +85,8 @@ pub struct EnvelopePlan {
     pub adopt: bool,
 }
 
-/// One signer.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+/// One signer. A person's own name and address may stand in it, so only the role is ever printed.
+#[derive(Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PartyPlan {
     /// The role in the document.
@@ -94,6 +95,12 @@ pub struct PartyPlan {
     pub name: String,
     /// The signer's e-mail address; may be an expression.
     pub email: String,
+}
+
+impl fmt::Debug for PartyPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PartyPlan").field("role", &self.role).finish_non_exhaustive()
+    }
 }
 
 /// Who sends an envelope.
