@@ -71,7 +71,7 @@ impl Handler for Signals {
             let outcome = match self.take(recorded, event).instrument(span.clone()).await {
                 Ok(true) => continue,
                 Ok(false) => self.later(delivery),
-                Err(trouble) => refuse(&trouble, delivery.attempt),
+                Err(trouble) => refuse(&trouble),
             };
             self.note_early(recorded.position, matches!(outcome, Outcome::Retry { .. }));
             return outcome;
@@ -190,7 +190,7 @@ impl Signals {
 }
 
 /// What to do with a signal that could not be applied.
-fn refuse(trouble: &Trouble, attempt: u32) -> Outcome {
+fn refuse(trouble: &Trouble) -> Outcome {
     let pause = match trouble {
         Trouble::Decode(_) => None,
         Trouble::Read(_) | Trouble::Directory(_) => Some(Duration::from_secs(2)),
@@ -199,10 +199,7 @@ fn refuse(trouble: &Trouble, attempt: u32) -> Outcome {
     let reason = trouble.to_string();
     match pause {
         Some(pause) => Outcome::Retry { pause, reason },
-        None => {
-            tracing::error!(reason, attempt, "a signal is given up");
-            Outcome::GiveUp { reason }
-        }
+        None => Outcome::GiveUp { reason },
     }
 }
 

@@ -196,7 +196,15 @@ impl Worker {
 
 async fn give_up(backend: &dyn Backend, name: &str, item: &Item, reason: String) -> Result<(), ReadError> {
     let recorded = &item.recorded;
-    tracing::warn!(consumer = name, position = recorded.position.0, reason, "gave up: a dead letter");
+    // Once, here: whoever gives up need not say it as well.
+    tracing::error!(
+        consumer = name,
+        entity.id = recorded.entity.id(),
+        position = recorded.position.0,
+        attempts = item.attempts,
+        reason,
+        "gave up: a dead letter waits for a person"
+    );
     metrics::counter!("event_log_dead_letters_total", "consumer" => name.to_owned()).increment(1);
     let letter = DeadLetter::new(name, &recorded.entity, recorded.position, reason, item.attempts);
     dead_letters::write(backend, &letter).await

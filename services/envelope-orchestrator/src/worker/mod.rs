@@ -143,7 +143,7 @@ fn reported(effect: Effect, subject: &Subject, step: Step) -> Outcome {
         }
         Err(Halt::GiveUp { reason }) => {
             count(effect, "given_up");
-            tracing::warn!(effect = name(effect), envelope.id = %subject.id, reason, "effect given up");
+            tracing::debug!(effect = name(effect), envelope.id = %subject.id, reason, "effect given up");
             Outcome::GiveUp { reason }
         }
     }
