@@ -5,6 +5,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let record = "countersign/log/v1/commit.proto";
     println!("cargo::rerun-if-changed={root}/{record}");
     let files = protox::compile([record], [root])?;
-    tonic_prost_build::configure().build_client(false).build_server(false).bytes(".").compile_fds(files)?;
+    let payload = ".countersign.log.v1.EventRecord.payload";
+    tonic_prost_build::configure()
+        .build_client(false)
+        .build_server(false)
+        .bytes(payload)
+        .compile_fds(files)?;
     Ok(())
 }

@@ -72,12 +72,12 @@ pub(crate) fn encode(
             payload: &event.payload,
         });
         events.push(EventRecord {
-            id: Bytes::copy_from_slice(event.id.as_bytes()),
+            id: event.id.as_bytes().to_vec(),
             number: next.number,
             kind: event.kind.clone(),
             schema: event.schema,
             occurred_at_ms: event.occurred_at.0,
-            previous_hash: Bytes::copy_from_slice(&previous_hash),
+            previous_hash: previous_hash.to_vec(),
             payload: event.payload.clone(),
         });
     }
@@ -88,9 +88,9 @@ pub(crate) fn encode(
         entity: entity.id().to_owned(),
         previous_version: end.version.0,
         recorded_at_ms: recorded_at.0,
-        command_id: Bytes::copy_from_slice(commit.command_id.as_bytes()),
+        command_id: commit.command_id.as_bytes().to_vec(),
         correlation_id: commit.correlation_id.clone(),
-        causation_id: commit.causation_id.map(|id| Bytes::copy_from_slice(id.as_bytes())).unwrap_or_default(),
+        causation_id: commit.causation_id.map(|id| id.as_bytes().to_vec()).unwrap_or_default(),
         traceparent: commit.trace.traceparent.clone().unwrap_or_default(),
         tracestate: commit.trace.tracestate.clone().unwrap_or_default(),
         events,
@@ -143,8 +143,8 @@ fn decode_event(event: EventRecord) -> Option<RecordedEvent> {
     })
 }
 
-fn fixed<const N: usize>(bytes: &Bytes) -> Option<[u8; N]> {
-    bytes.as_ref().try_into().ok()
+fn fixed<const N: usize>(bytes: &[u8]) -> Option<[u8; N]> {
+    bytes.try_into().ok()
 }
 
 /// The end of the chain after this commit.

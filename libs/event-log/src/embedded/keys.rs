@@ -13,6 +13,7 @@ use crate::error::{OpenError, ReadError};
 use crate::keys::DataKey;
 
 const CACHE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+const MEMTABLE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 const QUEUE_MAX: usize = 1_024;
 const GROUP_MAX: usize = 512;
 
@@ -31,7 +32,7 @@ impl KeyStore {
     pub(super) fn open(settings: &EmbeddedSettings) -> Result<KeyStore, OpenError> {
         let dir = settings.dir.join("keys");
         let database = open_database(&dir, CACHE_BYTES_MAX)?;
-        let keyspace = open_keyspace(&database, &dir, "keys")?;
+        let keyspace = open_keyspace(&database, &dir, "keys", MEMTABLE_BYTES_MAX)?;
         let (requests, queue) = mpsc::channel(QUEUE_MAX);
         let writer = KeyWriter { database, keyspace: keyspace.clone() };
         std::thread::Builder::new()

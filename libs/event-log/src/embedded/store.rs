@@ -12,6 +12,8 @@ use crate::{Category, EmbeddedSettings};
 const LOCK_WAIT_MAX: Duration = Duration::from_secs(2);
 const LOCK_POLL: Duration = Duration::from_millis(50);
 const MEMTABLE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Heads are small and looked up for every new entity: a small table in memory is searched faster.
+const HEADS_MEMTABLE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 const JOURNAL_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 /// `<dir>/log`: one keyspace per category (position → record), heads (entity → position), state.
@@ -27,7 +29,7 @@ impl Store {
     pub(super) fn open(settings: &EmbeddedSettings) -> Result<Store, OpenError> {
         let dir = settings.dir.join("log");
         let database = open_database(&dir, settings.cache_bytes_max)?;
-        let keyspace = |name: &str| open_keyspace(&database, &dir, name);
+        let keyspace = |name: &str| open_keyspace(&database, &dir, name, MEMTABLE_BYTES_MAX);
         Ok(Store {
             categories: [
                 keyspace(Category::Parked.as_str())?,
@@ -36,7 +38,7 @@ impl Store {
                 keyspace(Category::Sync.as_str())?,
                 keyspace(Category::Delivery.as_str())?,
             ],
-            heads: keyspace("heads")?,
+            heads: open_keyspace(&database, &dir, "heads", HEADS_MEMTABLE_BYTES_MAX)?,
             state: keyspace("state")?,
             database,
         })
@@ -67,8 +69,13 @@ pub(super) fn open_database(dir: &Path, cache_bytes_max: u64) -> Result<Database
     }
 }
 
-pub(super) fn open_keyspace(database: &Database, dir: &Path, name: &str) -> Result<Keyspace, OpenError> {
-    let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES_MAX);
+pub(super) fn open_keyspace(
+    database: &Database,
+    dir: &Path,
+    name: &str,
+    memtable_bytes_max: u64,
+) -> Result<Keyspace, OpenError> {
+    let options = || KeyspaceCreateOptions::default().max_memtable_size(memtable_bytes_max);
     database.keyspace(name, options).map_err(|source| broken(dir, source))
 }
 

@@ -19,6 +19,9 @@ impl Worker {
             std::array::from_fn(|share| self.stored[share].max(self.progress.finished(share)));
         metrics::gauge!("event_log_paused_entities", "consumer" => self.consumer.name.clone())
             .set(self.lanes.paused() as f64);
+        let reached = finished.iter().min().copied().unwrap_or_default();
+        metrics::gauge!("event_log_consumer_position", "consumer" => self.consumer.name.clone())
+            .set(reached as f64);
         if finished == self.stored {
             return;
         }
