@@ -22,12 +22,20 @@ pub struct Adapters {
     /// Whether CRMs may be at private or loopback addresses: only with simulators.
     allow_private_addresses: bool,
     built: Arc<RwLock<Option<Built>>>,
+    /// Given instead of made; stays whatever the configuration says.
+    given: Option<Arc<Table>>,
 }
 
 impl Adapters {
     /// Nothing is connected yet.
     pub fn new(configuration: SharedConfiguration, clock: Clock, allow_private_addresses: bool) -> Self {
-        Self { configuration, clock, allow_private_addresses, built: Arc::default() }
+        Self { configuration, clock, allow_private_addresses, built: Arc::default(), given: None }
+    }
+
+    /// These CRMs and no others, whatever the configuration says of their kinds and addresses.
+    #[must_use]
+    pub fn given(self, crms: impl IntoIterator<Item = (ConnectionId, Arc<dyn Crm>)>) -> Self {
+        Self { given: Some(Arc::new(crms.into_iter().collect())), ..self }
     }
 
     /// The CRM of one connection; `None` if it is not a CRM or cannot be used.
@@ -41,6 +49,9 @@ impl Adapters {
     }
 
     fn current(&self) -> Arc<Table> {
+        if let Some(given) = &self.given {
+            return given.clone();
+        }
         let loaded = self.configuration.current();
         if let Some((from, table)) = self.built.read().as_ref()
             && Arc::ptr_eq(from, &loaded)

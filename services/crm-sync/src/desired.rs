@@ -3,15 +3,55 @@
 use std::collections::BTreeMap;
 
 use domain::envelope::{Envelope, Stage};
+use domain::personal::Personal;
+use domain::sync::{Desired, Link, Phase};
 use runtime::config::{Loaded, Write};
 use runtime::expressions::{ExpressionError, is_template};
 use serde_json::Value;
 
+use crate::history::History;
+
 /// Fields and their values.
 pub type Fields = BTreeMap<String, String>;
 
+/// What the record should say of the envelope as it stands.
+pub fn wanted(
+    loaded: &Loaded,
+    write: &Write,
+    history: &History,
+    context: &Value,
+) -> Result<Desired, ExpressionError> {
+    let envelope = &history.envelope;
+    let link = match link(loaded, write, envelope, context)? {
+        Some(_) if write.link.is_empty() => Link::Never,
+        // What is not known yet is left out and comes with a later version: an id may be known before its link.
+        Some(fields) => {
+            Link::Known(personal(fields.into_iter().filter(|(_, value)| !value.is_empty()).collect()))
+        }
+        None if envelope.stage.is_closed() => Link::Never,
+        None => Link::Unknown,
+    };
+    let fields = fields(loaded, write, envelope, context)?;
+    Ok(Desired { version: history.version, link, fields: personal(fields), phase: phase(envelope.stage) })
+}
+
+fn personal(fields: Fields) -> BTreeMap<String, Personal> {
+    fields.into_iter().map(|(field, value)| (field, Personal::new(value))).collect()
+}
+
+/// How far life has come at a stage, as far as the record is concerned.
+pub const fn phase(stage: Stage) -> Phase {
+    if stage.is_closed() {
+        Phase::Final
+    } else if stage.is_out() {
+        Phase::Sent
+    } else {
+        Phase::Open
+    }
+}
+
 /// The link fields, or `None` while the provider's id is not known.
-pub fn link(
+fn link(
     loaded: &Loaded,
     write: &Write,
     envelope: &Envelope,
@@ -27,7 +67,7 @@ pub fn link(
 ///
 /// A jump (completed without having been seen as sent) leaves out the moments that were not seen, because facts
 /// are not invented; a closed envelope keeps what `on_sent` wrote unless its end says otherwise.
-pub fn fields(
+fn fields(
     loaded: &Loaded,
     write: &Write,
     envelope: &Envelope,

@@ -42,7 +42,8 @@ impl Service {
             let history = self.writes.histories.envelope(&entity, &id).await;
             let history = history.map_err(|error| Status::unavailable(error.to_string()))?;
             if history.version > 0 {
-                let targets = self.writes.targets(tenant, &id, &history).await.map_err(refuse)?;
+                let targets = self.writes.targets(tenant, &id, &history).await.into_iter();
+                let targets = targets.collect::<Result<_, _>>().map_err(refuse)?;
                 return Ok((targets, history.version));
             }
         }

@@ -35,6 +35,14 @@ impl Stop {
         }
     }
 
+    /// Of two, the one that lets the work be tried again: what must wait for a person waits until the rest is done.
+    pub fn sooner(first: Option<Stop>, second: Option<Stop>) -> Option<Stop> {
+        match (first, second) {
+            (Some(Stop::Never(_)), Some(second)) => Some(second),
+            (first, second) => first.or(second),
+        }
+    }
+
     fn later(error: &impl ToString) -> Self {
         Stop::Later(error.to_string(), Retry::WithBackoff)
     }

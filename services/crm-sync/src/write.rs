@@ -1,6 +1,5 @@
 //! From what happened to an envelope to what its records say.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -8,9 +7,8 @@ use crms::{Class, Crm, CrmError};
 use domain::envelope::{Envelope, Stage};
 use domain::ids::{EnvelopeId, TenantId};
 use domain::intake::RecordRef;
-use domain::personal::Personal;
 use domain::retry::Retry;
-use domain::sync::{Desired, Link, Phase, Plan, SkipReason, SyncEvent, SyncState, WaitReason, guard, plan};
+use domain::sync::{Phase, Plan, SkipReason, SyncEvent, SyncState, WaitReason, guard, plan};
 use event_log::{Delivery, Entity, Handler, Outcome, TraceContext};
 use runtime::clock::Clock;
 use runtime::config::{Flow, Loaded, SharedConfiguration, Write};
@@ -80,10 +78,16 @@ impl Writes {
             correlation_id: recorded.correlation_id.clone(),
             trace: TraceContext::current(),
         };
-        for target in self.targets(entity.tenant(), id, &history).await? {
-            self.bring(target, &history, &cause).await?;
+        // Each record is brought as far as it goes: one CRM that is unwell holds up no other one.
+        let mut stopped = None;
+        for target in self.targets(entity.tenant(), id, &history).await {
+            let brought = match target {
+                Ok(target) => self.bring(target, &history, &cause).await,
+                Err(stop) => Err(stop),
+            };
+            stopped = Stop::sooner(stopped, brought.err());
         }
-        Ok(())
+        stopped.map_or(Ok(()), Err)
     }
 
     /// A completion that only a webhook tells waits for the GET that confirms it, but not for ever.
@@ -94,30 +98,41 @@ impl Writes {
             && waited.is_some_and(|waited| waited < self.settings.confirmation_wait)
     }
 
-    /// Every record the flow writes to, with what is to be written now.
+    /// Every record the flow writes to, with what is to be written now, or why that cannot be said.
     pub(crate) async fn targets(
         &self,
         tenant: &TenantId,
         id: &EnvelopeId,
         history: &History,
-    ) -> Result<Vec<Target>, Stop> {
+    ) -> Vec<Result<Target, Stop>> {
         let loaded = self.configuration.current();
         let Some(flow) = history.envelope.flow().and_then(|flow| loaded.flow(flow)) else {
-            return Ok(Vec::new());
+            return Vec::new();
         };
-        let mut targets = Vec::new();
+        let mut targets = Vec::with_capacity(flow.write.len());
         for write in &flow.write {
-            let Some(crm) = self.adapters.get(&write.connection) else {
-                return Err(Stop::Never(format!("{} is not a CRM", write.connection)));
-            };
-            let context = context::of_envelope(id, &history.envelope, flow.name.as_str());
-            let (record, context) = self.record(&loaded, flow, write, &history.envelope, context).await?;
-            let story = self.stories.of_writes(tenant, id, &record).await?;
-            let desired = wanted(&loaded, write, history, &context)?;
-            let plan = plan(&story.state, &desired, echo::hash);
-            targets.push(Target { record, story, plan, crm });
+            targets.push(self.target(&loaded, flow, write, tenant, id, history).await);
         }
-        Ok(targets)
+        targets
+    }
+
+    async fn target(
+        &self,
+        loaded: &Loaded,
+        flow: &Flow,
+        write: &Write,
+        tenant: &TenantId,
+        id: &EnvelopeId,
+        history: &History,
+    ) -> Result<Target, Stop> {
+        let crm = self.adapters.get(&write.connection);
+        let crm = crm.ok_or_else(|| Stop::Never(format!("{} is not a CRM", write.connection)))?;
+        let context = context::of_envelope(id, &history.envelope, flow.name.as_str());
+        let (record, context) = self.record(loaded, flow, write, &history.envelope, context).await?;
+        let story = self.stories.of_writes(tenant, id, &record).await?;
+        let desired = desired::wanted(loaded, write, history, &context)?;
+        let plan = plan(&story.state, &desired, echo::hash);
+        Ok(Target { record, story, plan, crm })
     }
 
     /// Which record, and the context with its properties where the texts use them.
@@ -167,7 +182,7 @@ impl Writes {
                 return Ok(());
             }
             Plan::Nothing(reason @ SkipReason::Unchanged) => {
-                let (version, phase) = (history.version, phase(history.envelope.stage));
+                let (version, phase) = (history.version, desired::phase(history.envelope.stage));
                 // Worth a fact only where it moves the record's own story on.
                 if phase == Phase::Open && story.state.applied_version == 0 {
                     return Ok(());
@@ -254,36 +269,6 @@ impl Writes {
             self.stories.tell(story, fact, at, cause).await?;
         }
         Err(error.into())
-    }
-}
-
-/// What the record should say of the envelope as it stands.
-fn wanted(loaded: &Loaded, write: &Write, history: &History, context: &Value) -> Result<Desired, Stop> {
-    let envelope = &history.envelope;
-    let link = match desired::link(loaded, write, envelope, context)? {
-        Some(_) if write.link.is_empty() => Link::Never,
-        // What is not known yet is left out and comes with a later version: an id may be known before its link.
-        Some(fields) => {
-            Link::Known(personal(fields.into_iter().filter(|(_, value)| !value.is_empty()).collect()))
-        }
-        None if envelope.stage.is_closed() => Link::Never,
-        None => Link::Unknown,
-    };
-    let fields = desired::fields(loaded, write, envelope, context)?;
-    Ok(Desired { version: history.version, link, fields: personal(fields), phase: phase(envelope.stage) })
-}
-
-fn personal(fields: Fields) -> BTreeMap<String, Personal> {
-    fields.into_iter().map(|(field, value)| (field, Personal::new(value))).collect()
-}
-
-const fn phase(stage: Stage) -> Phase {
-    if stage.is_closed() {
-        Phase::Final
-    } else if stage.is_out() {
-        Phase::Sent
-    } else {
-        Phase::Open
     }
 }
 

@@ -1,0 +1,86 @@
+//! What cannot succeed waits for a person, is listed, and is tried again when they say so.
+
+use contracts::wire::crmsync as wire;
+
+use crate::support::deals::unknown_property;
+use crate::support::{WRITES, World, completed, created, requested, sent};
+use crate::writes::envelope;
+
+async fn retry(world: &World, letter: &wire::DeadLetter) -> bool {
+    let request = wire::RetryDeadLetterRequest {
+        request_id: "r1".to_owned(),
+        consumer: letter.consumer.clone(),
+        position: letter.position,
+    };
+    world.client().retry_dead_letter(request).await.expect("an answer").into_inner().found
+}
+
+async fn until_no_letters(world: &World) {
+    let waited = tokio::time::timeout(crate::support::SOON, async {
+        while !world.dead_letters().await.is_empty() {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    });
+    waited.await.expect("the letter is dealt with");
+}
+
+#[tokio::test]
+async fn an_unknown_property_becomes_a_dead_letter_and_is_written_once_the_crm_is_mended() {
+    let world = World::new().await;
+    world.deals.fail([unknown_property()]);
+    let id = envelope();
+    let position = world.tell(&id, vec![requested("order-form"), created()]).await;
+    world.until_handled(WRITES, position).await;
+    let letters = world.dead_letters().await;
+    let [letter] = letters.as_slice() else { panic!("{letters:?}") };
+    assert_eq!((letter.consumer.as_str(), letter.position), (WRITES, position.0));
+    assert!(letter.reason.contains("PROPERTY_DOESNT_EXIST"), "{}", letter.reason);
+    let states = world.sync(&id).await;
+    assert_eq!(states[0].failure_class, "stop_config");
+
+    assert!(retry(&world, letter).await);
+    world.deals.until("7", &[("esign_envelope_id", "prov_1")]).await;
+    until_no_letters(&world).await;
+}
+
+#[tokio::test]
+async fn a_dead_letter_does_not_hold_up_what_happens_next() {
+    let world = World::new().await;
+    world.deals.fail([unknown_property()]);
+    let id = envelope();
+    world.tell(&id, vec![requested("order-form"), created()]).await;
+    world.tell(&id, vec![sent()]).await;
+    world.tell(&id, vec![completed()]).await;
+    world.deals.until("7", &[("esign_envelope_id", "prov_1"), ("dealstage", "closedwon")]).await;
+}
+
+#[tokio::test]
+async fn a_discarded_dead_letter_is_gone_and_an_unknown_follower_is_the_callers_mistake() {
+    let world = World::new().await;
+    world.deals.fail([unknown_property()]);
+    let position = world.tell(&envelope(), vec![requested("order-form"), created()]).await;
+    world.until_handled(WRITES, position).await;
+    let letters = world.dead_letters().await;
+    let discard = |consumer: &str| wire::DiscardDeadLetterRequest {
+        request_id: "d1".to_owned(),
+        consumer: consumer.to_owned(),
+        position: letters[0].position,
+        reason: "the deal is a test".to_owned(),
+    };
+    let refused = world.client().discard_dead_letter(discard("nobody")).await.expect_err("it is refused");
+    assert_eq!(refused.code(), tonic::Code::InvalidArgument);
+    let answer = world.client().discard_dead_letter(discard(WRITES)).await.expect("an answer");
+    assert!(answer.into_inner().found && world.dead_letters().await.is_empty());
+    assert!(!retry(&world, &letters[0]).await);
+}
+
+#[tokio::test]
+async fn of_two_targets_the_one_that_can_be_written_is() {
+    let world = World::new().await;
+    let id = envelope();
+    world.books.fail([unknown_property(), unknown_property()]);
+    let position = world.tell(&id, vec![requested("billed"), created(), completed()]).await;
+    world.until_handled(WRITES, position).await;
+    world.deals.until("7", &[("esign_envelope_id", "prov_1"), ("esign_status", "Signed")]).await;
+    assert_eq!(world.dead_letters().await.len(), 1);
+}

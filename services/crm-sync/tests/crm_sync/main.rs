@@ -1,0 +1,10 @@
+//! crm-sync between a scripted CRM and a scripted orchestrator, on a real log.
+
+mod dead_letters;
+mod echoes;
+mod failures;
+mod people;
+mod silence;
+mod support;
+mod triggers;
+mod writes;

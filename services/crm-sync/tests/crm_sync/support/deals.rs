@@ -1,0 +1,235 @@
+//! A CRM with records, faults on order, and a memory of every call.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use crms::{Capabilities, Class, Crm, CrmError, Record};
+use domain::intake::RecordRef;
+use domain::retry::Retry;
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+use super::SOON;
+
+pub type Fields = BTreeMap<String, String>;
+
+/// What becomes of the next write.
+#[derive(Clone, Debug)]
+pub enum Fault {
+    /// It is refused and not applied.
+    Refused(CrmError),
+    /// It is applied, but the answer is lost.
+    AnswerLost,
+    /// It is applied; the answer comes once it is released.
+    Held,
+}
+
+/// One call, as it was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// A read of this record.
+    Read(String),
+    /// A write of these fields to this record.
+    Write { id: String, fields: Fields, applied: bool, at: Instant },
+}
+
+/// The CRM. Cheap to clone.
+#[derive(Clone)]
+pub struct Deals {
+    portal: Arc<Mutex<Portal>>,
+    calls: watch::Sender<usize>,
+    released: watch::Sender<bool>,
+}
+
+#[derive(Default)]
+struct Portal {
+    records: BTreeMap<String, Fields>,
+    faults: VecDeque<Fault>,
+    journal: Vec<Call>,
+    /// Every state that record ever had, in order.
+    history: Vec<(String, Fields)>,
+}
+
+impl Deals {
+    /// With one deal, number 7, that a person has just moved to the stage that asks for a contract.
+    pub fn new() -> Deals {
+        let deals = Deals {
+            portal: Arc::default(),
+            calls: watch::Sender::default(),
+            released: watch::Sender::new(false),
+        };
+        deals.set(
+            "7",
+            fields(&[
+                ("dealstage", "contractsent"),
+                ("pdf", "https://files.test/7.pdf"),
+                ("buyer", "Dana Buyer"),
+                ("email", "dana@buyer.test"),
+                ("account", "70"),
+            ]),
+        );
+        deals.set("70", Fields::new());
+        deals
+    }
+
+    /// What somebody else does in the CRM.
+    pub fn set(&self, id: &str, fields: Fields) {
+        let mut portal = self.portal.lock();
+        let record = portal.records.entry(id.to_owned()).or_default();
+        record.extend(fields);
+        let state = record.clone();
+        portal.history.push((id.to_owned(), state));
+    }
+
+    pub fn remove(&self, id: &str) {
+        self.portal.lock().records.remove(id);
+    }
+
+    pub fn clear(&self, id: &str, field: &str) {
+        self.portal.lock().records.get_mut(id).expect("the record").remove(field);
+    }
+
+    /// The next write, and the one after it, and so on, fail so.
+    pub fn fail(&self, faults: impl IntoIterator<Item = Fault>) {
+        self.portal.lock().faults.extend(faults);
+    }
+
+    /// Lets held answers go.
+    pub fn release(&self) {
+        self.released.send_replace(true);
+    }
+
+    pub fn get(&self, id: &str) -> Fields {
+        self.portal.lock().records.get(id).cloned().unwrap_or_default()
+    }
+
+    pub fn journal(&self) -> Vec<Call> {
+        self.portal.lock().journal.clone()
+    }
+
+    /// Every write that took effect, in order.
+    pub fn applied(&self) -> Vec<Fields> {
+        let journal = self.journal().into_iter();
+        journal
+            .filter_map(|call| match call {
+                Call::Write { fields, applied: true, .. } => Some(fields),
+                Call::Write { .. } | Call::Read(_) => None,
+            })
+            .collect()
+    }
+
+    /// When each write was tried.
+    pub fn tried_at(&self) -> Vec<Instant> {
+        let journal = self.journal().into_iter();
+        journal
+            .filter_map(|call| match call {
+                Call::Write { at, .. } => Some(at),
+                Call::Read(_) => None,
+            })
+            .collect()
+    }
+
+    /// Every state the record ever had, in order.
+    pub fn history(&self, id: &str) -> Vec<Fields> {
+        let portal = self.portal.lock();
+        let states = portal.history.iter().filter(|(of, _)| of == id);
+        states.map(|(_, state)| state.clone()).collect()
+    }
+
+    /// Waits until the record has these fields, and others.
+    pub async fn until(&self, id: &str, wanted: &[(&str, &str)]) {
+        let wanted = fields(wanted);
+        let has = || {
+            let found = self.get(id);
+            wanted.iter().all(|(field, value)| found.get(field) == Some(value))
+        };
+        let mut calls = self.calls.subscribe();
+        let waited = tokio::time::timeout(SOON, calls.wait_for(|_| has())).await;
+        assert!(waited.is_ok(), "it stays {:?}; calls: {:#?}", self.get(id), self.journal());
+    }
+
+    fn note(&self, call: Call) {
+        let mut portal = self.portal.lock();
+        portal.journal.push(call);
+        let calls = portal.journal.len();
+        drop(portal);
+        self.calls.send_replace(calls);
+    }
+
+    fn apply(&self, id: &str, fields: &Fields) -> Result<(), CrmError> {
+        if !self.portal.lock().records.contains_key(id) {
+            return Err(gone());
+        }
+        self.set(id, fields.clone());
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Crm for Deals {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { unique_properties: false, echoes_writes: true }
+    }
+
+    async fn read(&self, record: &RecordRef, properties: &[String]) -> Result<Record, CrmError> {
+        let id = record.object_id.clone();
+        let found = self.portal.lock().records.get(&id).cloned();
+        self.note(Call::Read(id.clone()));
+        let found = found.ok_or_else(gone)?;
+        let properties = properties.iter().map(|name| (name.clone(), found.get(name).cloned())).collect();
+        Ok(Record { id, properties, modified_at: None })
+    }
+
+    async fn write(&self, record: &RecordRef, properties: &Fields) -> Result<(), CrmError> {
+        let fault = self.portal.lock().faults.pop_front();
+        let id = record.object_id.clone();
+        let outcome = match &fault {
+            Some(Fault::Refused(error)) => Err(error.clone()),
+            Some(Fault::AnswerLost | Fault::Held) | None => self.apply(&id, properties),
+        };
+        let applied = outcome.is_ok();
+        self.note(Call::Write { id, fields: properties.clone(), applied, at: Instant::now() });
+        match fault {
+            Some(Fault::AnswerLost) => Err(lost()),
+            Some(Fault::Held) => {
+                let mut released = self.released.subscribe();
+                released.wait_for(|released| *released).await.expect("the sender lives");
+                outcome
+            }
+            Some(Fault::Refused(_)) | None => outcome,
+        }
+    }
+}
+
+pub fn fields(pairs: &[(&str, &str)]) -> Fields {
+    pairs.iter().map(|(field, value)| ((*field).to_owned(), (*value).to_owned())).collect()
+}
+
+/// The vendor is unwell.
+pub fn unwell() -> Fault {
+    Fault::Refused(error(Class::RetryBackoff, Retry::WithBackoff, Some(503), ""))
+}
+
+/// The vendor asks for a pause.
+pub fn too_fast(pause: Duration) -> Fault {
+    Fault::Refused(error(Class::RetryAfter, Retry::After(pause), Some(429), "RATE_LIMITS"))
+}
+
+/// The CRM does not know a property.
+pub fn unknown_property() -> Fault {
+    Fault::Refused(error(Class::StopConfig, Retry::Never, Some(400), "PROPERTY_DOESNT_EXIST"))
+}
+
+fn gone() -> CrmError {
+    error(Class::Orphan, Retry::Never, Some(404), "")
+}
+
+fn lost() -> CrmError {
+    CrmError::from(outbound::OutboundError::OutcomeUnknown)
+}
+
+fn error(class: Class, retry: Retry, http: Option<u16>, code: &str) -> CrmError {
+    CrmError { class, retry, http, code: code.to_owned(), correlation_id: String::new() }
+}
