@@ -20,7 +20,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("protox", &["contracts", "event-log"]),
     // The demo and the journeys are clients of our own ingress.
     ("reqwest", &["outbound", "countersign", "system-tests"]),
-    ("hmac", &["signatures", "system-tests"]),
+    ("hmac", &["signatures"]),
     ("minijinja", &["runtime"]),
     ("serde-saphyr", &["runtime"]),
     ("tracing-subscriber", &["runtime"]),
