@@ -147,7 +147,7 @@ impl fmt::Display for Entity {
     }
 }
 
-/// See [`Entity::key`].
+/// See `Entity::key`.
 pub(crate) type EntityKey = [u8; 16];
 
 fn is_token(text: &str) -> bool {
