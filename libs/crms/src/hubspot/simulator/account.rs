@@ -40,7 +40,7 @@ impl Account {
         let signer = Arc::new(Signer::new(&settings));
         Self(Arc::new(Inner {
             collector: Collector::new(kit.clone(), Arc::clone(&signer)),
-            portal: Mutex::default(),
+            portal: Mutex::new(Portal::starting_at(settings.first_deal_id)),
             switches: Mutex::new(settings.switches.clone()),
             access_tokens: Mutex::new(settings.access_tokens.clone()),
             calls: Mutex::default(),
@@ -90,7 +90,7 @@ impl Account {
 
     /// Back to the start: no deals, the first switches and credentials.
     pub(super) fn reset(&self) {
-        *self.portal() = Portal::default();
+        *self.portal() = Portal::starting_at(self.0.settings.first_deal_id);
         *self.calls() = Calls::default();
         self.set_switches(self.0.settings.switches.clone());
         self.set_access_tokens(self.0.settings.access_tokens.clone());

@@ -35,6 +35,8 @@ use account::Account;
 pub struct Settings {
     /// Seed of ids and dice.
     pub seed: u64,
+    /// Id of the first deal; the others count up from it. Another portal on the same log needs other ids.
+    pub first_deal_id: u64,
     /// The portal's id.
     pub portal_id: u64,
     /// The app's id: author of every write over the API.
@@ -59,6 +61,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             seed: 1,
+            first_deal_id: state::FIRST_ID,
             portal_id: 44_001_122,
             app_id: 9900,
             access_tokens: vec![],

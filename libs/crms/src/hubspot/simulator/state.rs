@@ -76,12 +76,19 @@ pub(super) struct Portal {
     merged: BTreeMap<u64, u64>,
     writes: u64,
     updates: u64,
+    /// The first deal's id, if it is larger than the usual one.
+    first_id: u64,
 }
 
-/// The first deal's id; ids are 64-bit numbers, as HubSpot's.
-const FIRST_ID: u64 = 50_123_456_789;
+/// The usual id of the first deal; ids are 64-bit numbers, as HubSpot's.
+pub(super) const FIRST_ID: u64 = 50_123_456_789;
 
 impl Portal {
+    /// An empty portal that gives its first deal this id.
+    pub(super) fn starting_at(first_id: u64) -> Self {
+        Self { first_id, ..Self::default() }
+    }
+
     /// A deal by id, also by one that was merged away.
     pub(super) fn deal(&self, id: u64) -> Option<&Deal> {
         let id = self.merged.get(&id).unwrap_or(&id);
@@ -109,7 +116,7 @@ impl Portal {
         self.check(None, &values)?;
 
         let last = self.deals.keys().next_back().copied();
-        let id = last.map_or(FIRST_ID, |last| last + 1);
+        let id = last.map_or(self.first_id.max(FIRST_ID), |last| last + 1);
         let own = [("hs_object_id", id.to_string()), ("createdate", clock::iso_millis(now))];
         let deal = Deal {
             id,
