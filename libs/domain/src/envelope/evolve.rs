@@ -5,6 +5,7 @@ use super::reason::{Correction, HoldReason};
 use super::stage::Stage;
 use super::state::{Artifact, Detection, Envelope, PartyState, Payment};
 use crate::intake::{PartyNews, Standing};
+use crate::personal::Personal;
 use crate::time::Timestamp;
 
 /// Parties kept per envelope, whatever the provider counts: the state stays bounded.
@@ -39,9 +40,9 @@ pub fn evolve(mut envelope: Envelope, event: &Event) -> Envelope {
                 envelope.enter(Stage::Preparing, *at);
             }
         }
-        Event::Failed { failure: _, reason, at } => {
+        Event::Failed { failure, reason, at } => {
             envelope.enter(Stage::Failed, *at);
-            envelope.reason.clone_from(reason);
+            envelope.reason = reason.clone().or_else(|| Some(Personal::new(failure.words())));
         }
         Event::ReadyForReview { at } => {
             envelope.enter(Stage::InReview, *at);

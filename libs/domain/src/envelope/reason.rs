@@ -15,6 +15,21 @@ pub enum CreateFailure {
     Exhausted,
 }
 
+impl CreateFailure {
+    /// Why, in people's words, for where the provider said nothing that may be repeated.
+    pub const fn words(self) -> &'static str {
+        match self {
+            CreateFailure::InvalidRequest => {
+                "the provider does not accept the document, a signer or the template"
+            }
+            CreateFailure::Forbidden => "the provider does not allow it to this account",
+            CreateFailure::TooLarge => "the document is too large, or of a type the provider does not take",
+            CreateFailure::ProviderFailed => "the provider could not prepare the document",
+            CreateFailure::Exhausted => "the provider could not be reached in time",
+        }
+    }
+}
+
 /// What a person must look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Attention {

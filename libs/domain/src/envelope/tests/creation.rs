@@ -89,7 +89,9 @@ fn a_webhook_that_overtakes_the_create_answer_brings_the_id_and_then_counts() {
 fn t4_a_definite_refusal_fails_the_envelope_once() {
     let fail = Command::FailCreate { failure: CreateFailure::InvalidRequest, at: AT };
     let failed = Event::Failed { failure: CreateFailure::InvalidRequest, reason: None, at: AT };
-    given(at_stage(Stage::Creating)).when(fail.clone()).then([failed]);
+    let envelope = given(at_stage(Stage::Creating)).when(fail.clone()).then([failed]);
+    let why = envelope.reason.as_ref().and_then(Personal::reveal);
+    assert_eq!(why, Some(CreateFailure::InvalidRequest.words()), "people are told why");
     given(at_stage(Stage::Failed)).when(fail).then_nothing();
 }
 
