@@ -9,7 +9,7 @@ use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt as _, TraceFlags
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 /// Work on an older commit gets a trace of its own, with a link.
-pub const CONTINUED_FOR: Duration = Duration::from_secs(3600);
+const CONTINUED_FOR: Duration = Duration::from_secs(3600);
 
 /// W3C trace context; empty when the writer had no trace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -64,7 +64,7 @@ impl TraceContext {
     }
 
     /// Makes `span` a child of the span that wrote, so that one trace shows a journey from end to end; or links it,
-    /// when that was longer ago than [`CONTINUED_FOR`]: a replay must not extend a trace of last month.
+    /// when that was longer ago than `CONTINUED_FOR`: a replay must not extend a trace of last month.
     pub fn continue_in(&self, span: &tracing::Span, age: Duration) {
         let Some(writer) = self.span_context() else { return };
         if age < CONTINUED_FOR {
