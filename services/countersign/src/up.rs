@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use event_log::{Category, EventLog};
 use runtime::admin::Readiness;
 use runtime::config::{Environment, SharedConfiguration};
 use runtime::tasks::Tasks;
@@ -32,6 +33,7 @@ pub struct Running {
     pub configuration: PathBuf,
     /// Where the data lies.
     pub data_dir: PathBuf,
+    log: EventLog,
     vendors: Option<Simulators>,
     tasks: Tasks,
 }
@@ -77,14 +79,14 @@ pub async fn start(up: &Up) -> Result<Running> {
 
     let tasks = Tasks::new();
     let world = World {
-        log,
+        log: log.clone(),
         configuration: shared,
         data_dir: data_dir.clone(),
         simulated: (up.simulators || up.simulators_elsewhere).then_some(up.time_factor),
     };
     sockets.run(world, &endpoints, &tasks, Readiness::new()).await?;
     let simulators = vendors.as_ref().map(Simulators::addresses);
-    Ok(Running { endpoints, simulators, configuration, data_dir, vendors, tasks })
+    Ok(Running { endpoints, simulators, configuration, data_dir, log, vendors, tasks })
 }
 
 /// The simulators, if they are asked for, and the configuration to use.
@@ -110,6 +112,14 @@ async fn vendors(up: &Up, endpoints: &Endpoints) -> Result<(Option<Simulators>, 
 }
 
 impl Running {
+    /// Position of the last delivery in the log: what is older than this process on a log that others wrote.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub async fn intake_head(&self) -> Result<u64> {
+        Ok(self.log.head(Category::Intake).await?.0)
+    }
+
     /// Returns once a service has failed; [`Running::stop`] says how.
     pub async fn failed(&self) {
         self.tasks.shutdown_token().cancelled().await;

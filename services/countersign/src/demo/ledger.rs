@@ -25,13 +25,21 @@ struct Told {
     open: u64,
 }
 
-/// The ledger as it stands.
+/// The ledger, counted up to this position at least.
 ///
 /// # Errors
 /// When verification does not answer.
-pub async fn reading(stage: &Stage) -> Result<Reading> {
-    let ledger = stage.verification().get_ledger(GetLedgerRequest::default()).await?.into_inner();
-    Ok(ledger.lines.into_iter().map(|line| (line.connection.clone(), line)).collect())
+pub async fn reading(stage: &Stage, position: u64) -> Result<Reading> {
+    eventually("the ledger to count what is in the log", async || {
+        let request = GetLedgerRequest { min_position: position, ..Default::default() };
+        let ledger = stage.verification().get_ledger(request).await?.into_inner();
+        Ok(Some(by_connection(ledger.lines)))
+    })
+    .await
+}
+
+fn by_connection(lines: Vec<LedgerLine>) -> Reading {
+    lines.into_iter().map(|line| (line.connection.clone(), line)).collect()
 }
 
 /// Tells the ledger of this run, and whether it balances.
@@ -58,7 +66,7 @@ async fn intake(stage: &Stage, played: &[Played], before: &Reading, terminal: Te
         let before = before.get(connection).cloned().unwrap_or_default();
         let settled = eventually("the ledger to have counted everything", async || {
             let told = told(stage, &simulator, connection).await?;
-            let now = reading(stage).await?.remove(connection).unwrap_or_default();
+            let now = reading(stage, 0).await?.remove(connection).unwrap_or_default();
             let received = now.received - before.received;
             let range = told.heard + own..=told.heard + own + told.unsure;
             Ok((told.open == 0 && range.contains(&received)).then_some((told, now)))

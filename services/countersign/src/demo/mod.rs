@@ -42,7 +42,7 @@ pub async fn run(demo: Demo) -> Result<ExitCode> {
     let running = up::start(&everything(&demo)).await?;
     welcome(terminal, &demo, &running);
     let stage = Stage::new(addresses(&running)?)?;
-    let before = ledger::reading(&stage).await?;
+    let before = ledger::reading(&stage, running.intake_head().await?).await?;
     let played = tokio::select! {
         played = plan::play(&stage, &chosen, terminal) => played,
         () = signal.cancelled() => bail!("asked to stop before the journeys ended"),
