@@ -34,6 +34,22 @@ async fn an_unknown_key_is_refused_with_its_line_and_the_mend() -> Result<()> {
 }
 
 #[tokio::test]
+async fn config_check_names_every_mistake_at_once_and_praises_a_good_file() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let file = directory.path().join("countersign.yaml");
+    let two = configuration_text().replace("    api_keys:", "    api_kees:").replace("portal_id", "portal");
+    std::fs::write(&file, two)?;
+    let (success, said) = Countersign::config_check(&file, &secrets()).await?;
+    assert!(!success, "{said}");
+    assert!(said.contains("api_kees") && said.contains("portal") && said.contains("CS-CONFIG-002"), "{said}");
+
+    std::fs::write(&file, configuration_text())?;
+    let (success, said) = Countersign::config_check(&file, &secrets()).await?;
+    assert!(success, "{said}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn an_unknown_connection_in_a_flow_is_refused() -> Result<()> {
     let flow = "flows:\n  - name: lost\n    when: {connection: nobody, event: deal.propertyChange}\n    \
                 envelope: {provider: atlas-main, title: T, document_url: \"http://a.test/x.pdf\", parties: [], send: review}\n    \

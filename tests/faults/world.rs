@@ -2,6 +2,7 @@
 
 use std::net::TcpListener as StdListener;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -127,11 +128,15 @@ impl World {
 
 impl Ports {
     /// Free ports below the range from which the system takes those of outgoing connections: a killed process
-    /// must find its own ports free again.
+    /// must find its own ports free again. No two worlds of this process get the same.
     fn free() -> Result<Ports> {
+        static TAKEN: AtomicU16 = AtomicU16::new(0);
         let first = 12_000 + u16::try_from(std::process::id() % 8_000)?;
-        let mut free = (first..first + 10_000).filter(|port| StdListener::bind(("127.0.0.1", *port)).is_ok());
-        let mut next = || free.next().context("no free port");
+        let mut next = || {
+            let tries = (0..1_000).map(|_| first + TAKEN.fetch_add(1, Ordering::Relaxed));
+            let mut free = tries.filter(|port| StdListener::bind(("127.0.0.1", *port)).is_ok());
+            free.next().context("no free port")
+        };
         Ok(Ports { ingress: next()?, verification: next()?, orchestrator: next()?, crm_sync: next()? })
     }
 }

@@ -83,15 +83,22 @@ impl Countersign {
         Self::start(up_command(options)?, &options.output()).await
     }
 
-    /// Runs `countersign up --json` to its end and tells how it ended: `(success, what it printed as errors)`.
+    /// Runs `countersign up --json` to its end and tells how it ended: `(success, everything it printed)`.
     ///
     /// # Errors
     /// When the binary is missing or does not end within [`PROCESS_DEADLINE`].
     pub async fn up_refused(options: &Options) -> Result<(bool, String)> {
-        let mut command = up_command(options)?;
-        command.stdin(Stdio::null()).kill_on_drop(true);
-        let output = tokio::time::timeout(PROCESS_DEADLINE, command.output()).await??;
-        Ok((output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned()))
+        ended(up_command(options)?).await
+    }
+
+    /// Runs `countersign config check` on a file; gives `(success, everything it printed)`.
+    ///
+    /// # Errors
+    /// When the binary is missing or does not end within [`PROCESS_DEADLINE`].
+    pub async fn config_check(file: &Path, environment: &[(String, String)]) -> Result<(bool, String)> {
+        let mut command = Command::new(binary()?);
+        command.args(["config", "check"]).arg(file).envs(environment.iter().map(|(key, value)| (key, value)));
+        ended(command).await
     }
 
     async fn start(mut command: Command, output: &Path) -> Result<Self> {
@@ -151,6 +158,13 @@ impl Countersign {
         ensure!(status.success(), "countersign ended with {status}");
         Ok(())
     }
+}
+
+async fn ended(mut command: Command) -> Result<(bool, String)> {
+    command.stdin(Stdio::null()).kill_on_drop(true);
+    let output = tokio::time::timeout(PROCESS_DEADLINE, command.output()).await??;
+    let said = [output.stdout, output.stderr].concat();
+    Ok((output.status.success(), String::from_utf8_lossy(&said).into_owned()))
 }
 
 /// `countersign up --json` with everything the options say.

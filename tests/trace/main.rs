@@ -53,8 +53,10 @@ fn ancestry<'a>(trace: &HashMap<&[u8], &'a Seen>, span: &'a Seen) -> Vec<&'a str
 #[tokio::test]
 async fn a_trigger_is_one_trace_from_the_webhook_to_the_call_at_the_vendor() -> Result<()> {
     let spans = spans_of("template_auto_send").await?;
-    let create =
-        spans.iter().find(|span| span.is_call("atlas", "send_template")).context("no create call at the vendor")?;
+    let create = spans
+        .iter()
+        .find(|span| span.is_call("atlas", "send_template"))
+        .context("no create call at the vendor")?;
     let trace = trace_of(&spans, &create.trace);
     let road = ancestry(&trace, create);
     // From the inside out: vendor call, effect, CreateEnvelope at the server and at the client, trigger, verification, webhook.
