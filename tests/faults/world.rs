@@ -132,7 +132,7 @@ impl Ports {
     fn free() -> Result<Ports> {
         static TAKEN: AtomicU16 = AtomicU16::new(0);
         let first = 12_000 + u16::try_from(std::process::id() % 8_000)?;
-        let mut next = || {
+        let next = || {
             let tries = (0..1_000).map(|_| first + TAKEN.fetch_add(1, Ordering::Relaxed));
             let mut free = tries.filter(|port| StdListener::bind(("127.0.0.1", *port)).is_ok());
             free.next().context("no free port")
