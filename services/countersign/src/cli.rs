@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use event_log::Risk;
+use secrecy::SecretString;
 
 use crate::operator::args::OperatorVerb;
 
@@ -96,7 +97,7 @@ pub struct LogArgs {
         env = "COUNTERSIGN_NATS_URL",
         hide_env_values = true
     )]
-    pub nats_url: String,
+    pub nats_url: SecretString,
 
     /// Monitoring address of the NATS server: the only place where it says whether it syncs before it answers.
     /// Left out: port 8222 of the server's host.

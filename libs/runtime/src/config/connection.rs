@@ -107,8 +107,8 @@ pub enum SourceIpsMode {
     /// Not at all.
     #[default]
     Off,
-    /// An unexpected address is logged and counted.
+    /// An unexpected address is to be logged and counted (accepted, not done yet).
     Log,
-    /// An unexpected address is refused.
+    /// An unexpected address is refused. Not built yet, so the configuration refuses to promise it.
     Enforce,
 }

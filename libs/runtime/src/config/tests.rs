@@ -105,6 +105,13 @@ fn plain_words_and_numbers_are_read_as_text() {
 }
 
 #[test]
+fn a_fence_that_would_not_stand_is_refused() {
+    let refused = load("mode: log", "mode: enforce").unwrap_err().to_string();
+    assert!(refused.contains("connections.crm-main.source_ips.mode"), "{refused}");
+    assert!(refused.contains("not enforced in this version"), "{refused}");
+}
+
+#[test]
 fn every_unknown_key_is_reported_with_line_and_mend() {
     let text = GOOD.replacen("base_url", "base_uri", 1).replacen("on_sent", "on_send", 1);
     let mistakes: Vec<String> =

@@ -2,7 +2,7 @@
 
 use domain::ids::ConnectionId;
 
-use super::connection::{Connection, KindRule, SECRET_FIELDS};
+use super::connection::{Connection, KindRule, SECRET_FIELDS, SourceIpsMode};
 use super::mistake::{KEY_MISSING, Mistake, UNKNOWN_NAME, VALUE};
 use super::unknown::closest;
 use super::{Configuration, validate_flow};
@@ -49,6 +49,12 @@ fn check_connection(
             let mend = "write scheme and host, for example https://api.example.com";
             mistakes.push(Mistake::new(VALUE, format!("{path}.{key}"), what, mend));
         }
+    }
+    if connection.source_ips.mode == SourceIpsMode::Enforce {
+        // A fence that does not stand is worse than none: nobody would look.
+        let what = "senders' addresses are not enforced in this version";
+        let mend = "write mode: log, and let the edge proxy enforce the list";
+        mistakes.push(Mistake::new(VALUE, format!("{path}.source_ips.mode"), what, mend));
     }
     for field in SECRET_FIELDS {
         check_window(connection, field, &path, mistakes);

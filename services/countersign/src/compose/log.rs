@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result};
 use event_log::{EmbeddedSettings, EventLog, JetStreamSettings, Settings};
+use secrecy::ExposeSecret as _;
 
 use crate::cli::{LogArgs, LogKind};
 
@@ -16,8 +17,11 @@ pub async fn open(arguments: &LogArgs) -> Result<EventLog> {
     let settings = match arguments.log {
         LogKind::Embedded => Settings::Embedded(EmbeddedSettings::in_dir(&arguments.data_dir)),
         LogKind::Nats => Settings::JetStream(JetStreamSettings {
-            url: arguments.nats_url.clone(),
-            monitoring_url: arguments.nats_monitoring_url.clone().or_else(|| monitoring(&arguments.nats_url)),
+            url: arguments.nats_url.expose_secret().to_owned(),
+            monitoring_url: arguments
+                .nats_monitoring_url
+                .clone()
+                .or_else(|| monitoring(arguments.nats_url.expose_secret())),
             replicas: arguments.nats_replicas,
             accept_risks: arguments.accept_risk.clone(),
             ..JetStreamSettings::default()
