@@ -8,7 +8,10 @@ use tonic::Code;
 use super::journal::SIGNED;
 use super::people::{Deal, asks};
 use super::stage::Stage;
-use super::{Chapter, JourneyReport};
+use super::{Chapter, JourneyReport, eventually};
+
+/// How long the provider sits on the send, so that somebody can edit before it is judged.
+const SLOW_MS: u64 = 1_500;
 
 pub(super) async fn run(stage: &Stage) -> Result<JourneyReport> {
     let stories =
@@ -76,9 +79,17 @@ async fn fields_moved(stage: &Stage) -> Result<Chapter> {
     stage.move_deal(&deal, asks::FOR_REVIEW).await?;
     let id = stage.envelope_of(&deal).await?.envelope_id;
     let known = stage.until_stage(&id, At::InReview).await?;
-    let url = format!("{}/__sim/fields-version", stage.addresses().atlas);
-    stage.post(&url, &json!({"envelope_id": known.provider_id})).await?;
+    let (atlas, path) = (&stage.addresses().atlas, format!("/api/envelope/{}/send", known.provider_id));
+    // The send is kept on its way while somebody edits: whatever a poll sees meanwhile, it names the old version.
+    let slow = json!({"match": {"method": "POST", "path": path}, "action": {"delay_ms": SLOW_MS}});
+    stage.post(&format!("{atlas}/__sim/faults"), &slow).await?;
     send(stage, &deal, &id).await?;
+    eventually("the send to be on its way", async || {
+        let calls = stage.get(&format!("{atlas}/__sim/requests?method=POST&path_prefix={path}")).await?;
+        Ok(calls.as_array().is_some_and(|calls| !calls.is_empty()).then_some(()))
+    })
+    .await?;
+    stage.post(&format!("{atlas}/__sim/fields-version"), &json!({"envelope_id": known.provider_id})).await?;
     let sent = stage.until_stage(&id, At::Sent).await?;
     stage.say("the fields had moved: the send was repeated with their new version");
     ensure!(sent.fields_version > known.fields_version, "the new version of the fields was not taken up");
