@@ -1,68 +1,10 @@
 //! Nothing personal and no secret reaches a log line, of any test here.
 
-use std::fmt::Debug;
-use std::sync::{Arc, Mutex, OnceLock};
-
-use tracing::field::{Field, Visit};
-use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Metadata, Subscriber};
+use testkit::ear::Ear;
 
 use crate::support::World;
 use crate::support::vendors::{ATLAS_KEY, HUBSPOT_KEY, PANDADOC_KEY, atlas, atlas_with, batch, header};
 use crate::support::vendors::{hubspot, hubspot_event, pandadoc};
-
-/// Writes down everything that is logged in this process, at every level.
-#[derive(Clone, Default)]
-pub struct Ear(Arc<Mutex<String>>);
-
-impl Ear {
-    /// The one ear. Every world opens it before anything is logged, because a place in the code that logs
-    /// remembers whether anybody listened.
-    pub fn open() -> Ear {
-        static EAR: OnceLock<Ear> = OnceLock::new();
-        let ear = EAR.get_or_init(|| {
-            let ear = Ear::default();
-            tracing::subscriber::set_global_default(ear.clone()).expect("nobody else listens");
-            ear
-        });
-        ear.clone()
-    }
-
-    fn heard(&self) -> String {
-        self.0.lock().expect("nobody panicked").clone()
-    }
-}
-
-impl Visit for Ear {
-    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        self.0.lock().expect("nobody panicked").push_str(&format!("{field}={value:?}\n"));
-    }
-}
-
-impl Subscriber for Ear {
-    fn enabled(&self, _: &Metadata<'_>) -> bool {
-        true
-    }
-
-    fn new_span(&self, attributes: &Attributes<'_>) -> Id {
-        attributes.record(&mut self.clone());
-        Id::from_u64(1)
-    }
-
-    fn record(&self, _: &Id, record: &Record<'_>) {
-        record.record(&mut self.clone());
-    }
-
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-
-    fn event(&self, event: &Event<'_>) {
-        event.record(&mut self.clone());
-    }
-
-    fn enter(&self, _: &Id) {}
-
-    fn exit(&self, _: &Id) {}
-}
 
 #[tokio::test]
 async fn no_log_line_at_any_level_holds_a_person_a_body_a_key_or_a_signature() {

@@ -67,7 +67,7 @@ impl World {
     }
 
     async fn open(dir: Arc<TempDir>, deals: Deals, books: Deals, office: Office, clock: Clock) -> World {
-        crate::silence::Ear::open();
+        testkit::ear::Ear::open();
         let log = EmbeddedSettings::in_dir(dir.path().join("log"));
         let log = EventLog::open(event_log::Settings::Embedded(log)).await.expect("the log opens");
         let environment = Environment::new(|_| Some("k".repeat(20)));

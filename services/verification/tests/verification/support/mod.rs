@@ -106,7 +106,7 @@ impl World {
     }
 
     pub async fn on(log: EventLog, dir: TempDir, configuration: &str) -> World {
-        crate::silence::Ear::open();
+        testkit::ear::Ear::open();
         let (clock, tasks) = (Clock::manual(START), Tasks::new());
         let configuration = SharedConfiguration::fixed(loaded(configuration));
         let view = dir.path().join("view-1");
