@@ -1,16 +1,18 @@
 //! HTTP in, verdict out: `POST /v1/hooks/{connection}`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, HttpBody as _};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::routing::post;
+use bytes::Bytes;
 use contracts::wire::verification::{Delivery, Header};
 use domain::ids::ConnectionId;
 use event_log::TraceContext;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
 use runtime::http::ServerSettings;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -21,6 +23,10 @@ use crate::answer::Reply;
 
 /// Most headers kept of a delivery; a vendor sends fewer than 20.
 const HEADERS_MAX: usize = 100;
+
+/// What is read and forgotten of a body that is too large, in bytes, and for how long at most.
+const DRAIN_BYTES_MAX: usize = 8 * 1024 * 1024;
+const DRAIN_DEADLINE: Duration = Duration::from_secs(1);
 
 /// Serves until shutdown, then finishes what is in flight.
 pub async fn serve(listener: TcpListener, shared: Arc<Shared>, shutdown: CancellationToken) {
@@ -88,17 +94,46 @@ async fn read(shared: &Shared, connection: &ConnectionId, request: Request) -> R
     })
 }
 
-async fn read_body(shared: &Shared, body: Body) -> Result<Vec<u8>, Reply> {
+async fn read_body(shared: &Shared, mut body: Body) -> Result<Vec<u8>, Reply> {
     let bytes_max = shared.settings.body_bytes_max;
-    // Said in advance to be too large: not worth reading, and not worth waiting for.
+    // Said in advance to be too large: not worth keeping.
     if body.size_hint().lower() > u64::try_from(bytes_max).unwrap_or(u64::MAX) {
+        drain(body).await;
         return Err(Reply::TooLarge(bytes_max));
     }
-    let collected = Limited::new(body, bytes_max).collect();
-    match tokio::time::timeout(shared.settings.body_deadline, collected).await {
-        Err(_elapsed) => Err(Reply::TooSlow),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Reply::TooLarge(bytes_max)),
-        Ok(Err(_broken)) => Err(Reply::Broken),
-        Ok(Ok(collected)) => Ok(collected.to_bytes().into()),
+    let collected = tokio::time::timeout(shared.settings.body_deadline, collect(&mut body, bytes_max)).await;
+    let collected = collected.unwrap_or(Err(Reply::TooSlow));
+    if collected == Err(Reply::TooLarge(bytes_max)) {
+        drain(body).await;
     }
+    collected
+}
+
+async fn collect(body: &mut Body, bytes_max: usize) -> Result<Vec<u8>, Reply> {
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_broken| Reply::Broken)?;
+        let Ok(data) = frame.into_data() else { continue };
+        if bytes.len() + data.len() > bytes_max {
+            return Err(Reply::TooLarge(bytes_max));
+        }
+        bytes.extend_from_slice(&data);
+    }
+    Ok(bytes)
+}
+
+/// Reads on for a little while and forgets it: a sender that is still writing when the line is closed would see
+/// a broken pipe and never the answer that says why.
+async fn drain(mut body: Body) {
+    let mut left = DRAIN_BYTES_MAX;
+    let reading = async {
+        while let Some(Ok(frame)) = body.frame().await {
+            left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+            if left == 0 {
+                return;
+            }
+        }
+    };
+    // One that is slow or endless gets its answer all the same.
+    let _ = tokio::time::timeout(DRAIN_DEADLINE, reading).await;
 }
