@@ -65,6 +65,7 @@ async fn a_second_replica_gets_half_of_the_work_and_order_holds() {
 
         let second = Following::start(&two, consumer("pair"), book.replica("second"));
         while book.handled_by("second") < 40 {
+            assert!(number < 600, "the second replica never got its half");
             fill(&one, 40, number..number + 1).await;
             number += 1;
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
