@@ -96,6 +96,11 @@ impl ProviderError {
         Self::ours(Class::InvalidRequest, Retry::Never, code)
     }
 
+    /// The vendor cannot do it; nothing was called. The caller should have asked the capabilities.
+    pub(crate) fn unsupported() -> Self {
+        Self::invalid("unsupported_by_provider")
+    }
+
     /// A 2xx answer that does not say what it must.
     pub(crate) fn unreadable(call: Call, http: u16) -> Self {
         let code = "unreadable_answer".to_owned();

@@ -62,6 +62,36 @@ pub trait Provider: Send + Sync {
 
     /// Fetches the signed PDF; it is checked to be a whole PDF. `NotReady` until the vendor has it.
     async fn download(&self, id: &ProviderEnvelopeId) -> Result<Bytes, ProviderError>;
+
+    /// One page of the account's envelopes that changed at or after `since`, oldest change first; pages count from
+    /// 1. For vendors with [`Capabilities::lists_changes`].
+    async fn changed_since(&self, since: Timestamp, page: u32) -> Result<Page<Changed>, ProviderError> {
+        let _ = (since, page);
+        Err(ProviderError::unsupported())
+    }
+
+    /// One page of the deliveries that the vendor made at or after `since` and that did not arrive, oldest first;
+    /// pages count from 1. For vendors with [`Capabilities::replays_deliveries`].
+    async fn missed_deliveries(
+        &self,
+        since: Timestamp,
+        page: u32,
+    ) -> Result<Page<MissedDelivery>, ProviderError> {
+        let _ = (since, page);
+        Err(ProviderError::unsupported())
+    }
+
+    /// The subscription by which the vendor reports to our webhook address; `None` if there is none. For vendors
+    /// with [`Capabilities::subscriptions`].
+    async fn subscription(&self) -> Result<Option<Subscription>, ProviderError> {
+        Err(ProviderError::unsupported())
+    }
+
+    /// Turns a subscription on again. For vendors with [`Capabilities::subscriptions`].
+    async fn activate_subscription(&self, id: &str) -> Result<(), ProviderError> {
+        let _ = id;
+        Err(ProviderError::unsupported())
+    }
 }
 
 /// What a vendor can do, as data.
@@ -91,6 +121,76 @@ pub struct Capabilities {
     pub docx_uploads: bool,
     /// Longest upload, in bytes.
     pub upload_bytes_max: usize,
+    /// [`Provider::changed_since`] works.
+    pub lists_changes: bool,
+    /// [`Provider::missed_deliveries`] works.
+    pub replays_deliveries: bool,
+    /// [`Provider::subscription`] and [`Provider::activate_subscription`] work.
+    pub subscriptions: bool,
+}
+
+/// A page of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page<T> {
+    /// Its items.
+    pub items: Vec<T>,
+    /// Whether there is a next page.
+    pub more: bool,
+}
+
+/// An envelope as a list shows it: enough to tell whether it is worth a GET.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changed {
+    /// The vendor's id.
+    pub provider_id: ProviderEnvelopeId,
+    /// What its status word means.
+    pub claim: Claim,
+    /// The vendor's revision or modification time in milliseconds, where it has one.
+    pub revision: Option<i64>,
+}
+
+/// A delivery that did not arrive, as the vendor kept it. Never printed; as untrusted as any delivery.
+#[derive(Clone, PartialEq, Eq)]
+pub struct MissedDelivery {
+    /// The vendor's id of it.
+    pub id: String,
+    /// When the vendor first made it.
+    pub made_at: Timestamp,
+    /// Query as it would have stood in the address, without `?`; may hold a signature.
+    pub query: String,
+    /// Headers it would have had, names in lower case.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// The body, byte for byte.
+    pub body: Bytes,
+}
+
+impl std::fmt::Debug for MissedDelivery {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MissedDelivery")
+            .field("id", &self.id)
+            .field("made_at", &self.made_at)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A webhook subscription at the vendor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscription {
+    /// The vendor's id of it.
+    pub id: String,
+    /// Whether it delivers.
+    pub standing: SubscriptionStanding,
+}
+
+/// Whether a subscription delivers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SubscriptionStanding {
+    /// It delivers.
+    Active,
+    /// Somebody turned it off.
+    Inactive,
+    /// The vendor gave up on it, after too many failures or a 410.
+    Deactivated,
 }
 
 /// What is to be made. Has no `Debug`: nearly everything in it is personal.

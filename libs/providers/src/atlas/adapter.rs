@@ -145,6 +145,9 @@ impl Provider for Adapter {
             uploads: true,
             docx_uploads: true,
             upload_bytes_max: requests::UPLOAD_BYTES_MAX,
+            lists_changes: false,
+            replays_deliveries: false,
+            subscriptions: false,
         }
     }
 

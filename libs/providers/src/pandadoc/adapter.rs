@@ -130,6 +130,9 @@ impl Provider for Adapter {
             uploads: true,
             docx_uploads: false,
             upload_bytes_max: requests::UPLOAD_BYTES_MAX,
+            lists_changes: false,
+            replays_deliveries: false,
+            subscriptions: false,
         }
     }
 

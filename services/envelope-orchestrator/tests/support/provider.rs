@@ -178,6 +178,9 @@ impl Provider for Scripted {
             uploads: true,
             docx_uploads: true,
             upload_bytes_max: 25 * 1024 * 1024,
+            lists_changes: false,
+            replays_deliveries: false,
+            subscriptions: false,
         }
     }
 
