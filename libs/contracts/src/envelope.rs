@@ -142,6 +142,7 @@ pub const fn kind(event: &Event) -> &'static str {
         Event::ArtifactUnavailable { .. } => "envelope.artifact_unavailable",
         Event::ReminderRequested { .. } => "envelope.reminder_requested",
         Event::RevisionMoved { .. } => "envelope.revision_moved",
+        Event::Reconciled { .. } => "envelope.reconciled",
         Event::SignalIgnored { .. } => "envelope.signal_ignored",
     }
 }

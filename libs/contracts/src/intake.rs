@@ -60,6 +60,8 @@ pub struct Accepted {
     pub received_at: Timestamp,
     /// What it means.
     pub meaning: Meaning,
+    /// Whether it did not arrive by itself: it was fetched from the vendor's list of missed deliveries.
+    pub replayed: bool,
     /// The exact bytes of it.
     pub raw: Raw,
 }

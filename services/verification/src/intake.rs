@@ -156,6 +156,7 @@ impl Intake {
             occurred_at: signal.occurred_at,
             received_at: origin.delivery.received_at,
             meaning: signal.meaning,
+            replayed: false,
             raw,
         }));
         let commit = commit(command, &id, &event, &sealer, occurred_at, origin.trace, entity.id());

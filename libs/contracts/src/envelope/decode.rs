@@ -81,6 +81,7 @@ pub(super) fn event(
         Fact::ArtifactUnavailable(wire::ArtifactUnavailable {}) => Event::ArtifactUnavailable { at },
         Fact::ReminderRequested(fact) => Event::ReminderRequested { number: fact.number, at },
         Fact::RevisionMoved(fact) => Event::RevisionMoved { revision: fact.revision, at },
+        Fact::Reconciled(fact) => Event::Reconciled { claim: fact.claim, at },
         Fact::SignalIgnored(fact) => Event::SignalIgnored {
             claim: fact.claim,
             reason: domain::envelope::IgnoreReason::from_wire(fact.reason, "reason")?,

@@ -83,6 +83,7 @@ fn fact(event: &Event, seal: EventSealer<'_>) -> (Timestamp, Fact) {
         Event::RevisionMoved { revision, at } => {
             (*at, Fact::RevisionMoved(wire::RevisionMoved { revision: *revision }))
         }
+        Event::Reconciled { claim, at } => (*at, Fact::Reconciled(wire::Reconciled { claim: claim.clone() })),
         Event::SignalIgnored { claim, reason, at } => {
             let (claim, reason) = (claim.clone(), reason.to_wire());
             (*at, Fact::SignalIgnored(wire::SignalIgnored { claim, reason }))

@@ -30,6 +30,7 @@ fn accepted(fact: wire::SignalAccepted, open: EventOpener<'_>) -> Result<Accepte
         occurred_at: fact.occurred_at_ms.map(Timestamp),
         received_at: Timestamp(fact.received_at_ms),
         meaning: meaning::from_wire(required(fact.meaning, "meaning")?, open)?,
+        replayed: fact.replayed,
         raw: raw::from_wire(required(fact.raw, "raw")?, "raw", open)?,
     })
 }

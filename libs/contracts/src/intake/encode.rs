@@ -28,6 +28,7 @@ fn accepted(accepted: &Accepted, seal: EventSealer<'_>) -> wire::SignalAccepted 
         received_at_ms: accepted.received_at.0,
         meaning: Some(meaning::to_wire(&accepted.meaning, seal)),
         raw: Some(raw::to_wire(&accepted.raw, "raw", seal)),
+        replayed: accepted.replayed,
     }
 }
 

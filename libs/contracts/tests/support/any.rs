@@ -144,6 +144,7 @@ pub fn envelope_event() -> impl Strategy<Value = Event> {
         1 => (digest(), any::<u64>(), at()).prop_map(|(digest, bytes, at)| E::ArtifactStored { digest, bytes, at }),
         1 => (any::<u32>(), at()).prop_map(|(number, at)| E::ReminderRequested { number, at }),
         1 => (any::<i64>(), at()).prop_map(|(revision, at)| E::RevisionMoved { revision, at }),
+        1 => (text(), at()).prop_map(|(claim, at)| E::Reconciled { claim, at }),
         1 => (text(), select(ignored), at())
             .prop_map(|(claim, reason, at)| E::SignalIgnored { claim, reason, at }),
         1 => at().prop_map(|at| E::Sent { at }),
@@ -185,23 +186,32 @@ fn meaning() -> impl Strategy<Value = Meaning> {
 
 /// Every event of the intake.
 pub fn intake_event() -> impl Strategy<Value = IntakeEvent> {
-    let accepted =
-        (id(), [text(), text(), text(), text()], digest(), option::of(at()), at(), meaning(), raw())
-            .prop_map(|(connection, texts, dedupe, occurred_at, received_at, meaning, raw)| {
-                let [delivery_id, key_id, event, subject] = texts;
-                IntakeEvent::Accepted(Box::new(Accepted {
-                    connection,
-                    delivery_id,
-                    key_id,
-                    event,
-                    dedupe,
-                    subject,
-                    occurred_at,
-                    received_at,
-                    meaning,
-                    raw,
-                }))
-            });
+    let accepted = (
+        id(),
+        [text(), text(), text(), text()],
+        digest(),
+        option::of(at()),
+        at(),
+        meaning(),
+        any::<bool>(),
+        raw(),
+    )
+        .prop_map(|(connection, texts, dedupe, occurred_at, received_at, meaning, replayed, raw)| {
+            let [delivery_id, key_id, event, subject] = texts;
+            IntakeEvent::Accepted(Box::new(Accepted {
+                connection,
+                delivery_id,
+                key_id,
+                event,
+                dedupe,
+                subject,
+                occurred_at,
+                received_at,
+                meaning,
+                replayed,
+                raw,
+            }))
+        });
     let duplicated = (id(), text(), text(), digest(), at(), any::<u32>()).prop_map(
         |(connection, delivery_id, key_id, dedupe, received_at, times)| {
             IntakeEvent::Duplicated(Duplicated {

@@ -26,6 +26,7 @@ pub fn accepted(meaning: Meaning) -> IntakeEvent {
         occurred_at: Some(AT),
         received_at: AT,
         meaning,
+        replayed: false,
         raw: Raw::Inline(br#"{"signer":"dana@buyer.test"}"#.to_vec()),
     }))
 }
@@ -92,6 +93,12 @@ pub fn intake_events() -> Vec<(&'static str, IntakeEvent)> {
         })),
         other @ (IntakeEvent::Duplicated(_) | IntakeEvent::Quarantined(_)) => other,
     };
+    let replayed = match accepted(news(Claim::Completed)) {
+        IntakeEvent::Accepted(accepted) => {
+            IntakeEvent::Accepted(Box::new(Accepted { replayed: true, ..*accepted }))
+        }
+        other @ (IntakeEvent::Duplicated(_) | IntakeEvent::Quarantined(_)) => other,
+    };
     let duplicated = Duplicated {
         connection: connection(),
         delivery_id: "d-1f00".to_owned(),
@@ -113,6 +120,7 @@ pub fn intake_events() -> Vec<(&'static str, IntakeEvent)> {
         ("signal_accepted-declined", accepted(news(Claim::Declined { reason: Some(Personal::new("no")) }))),
         ("signal_accepted-record", accepted(change())),
         ("signal_accepted-nothing", stored),
+        ("signal_accepted-replayed", replayed),
         ("signal_duplicated", IntakeEvent::Duplicated(duplicated)),
         ("delivery_quarantined", IntakeEvent::Quarantined(quarantined)),
     ]

@@ -159,6 +159,7 @@ pub fn envelope_events() -> Vec<(&'static str, Event)> {
         ("artifact_unavailable", Event::ArtifactUnavailable { at }),
         ("reminder_requested", Event::ReminderRequested { number: 1, at }),
         ("revision_moved", Event::RevisionMoved { revision: 17, at }),
+        ("reconciled", Event::Reconciled { claim: "completed".to_owned(), at }),
         (
             "signal_ignored",
             Event::SignalIgnored { claim: "viewed".to_owned(), reason: IgnoreReason::Late, at },

@@ -21,6 +21,9 @@ pub enum Source {
     Poll,
     /// The answer of a call that changes something (create, send, void).
     Call,
+    /// The answer of a GET that nobody's news had asked for: a sweep found what no webhook told. As true as
+    /// [`Source::Poll`]; what it changes is marked by [`super::event::Event::Reconciled`].
+    Reconciliation,
 }
 
 /// A wish. It carries its own clock reading: deciding never asks for the time.
@@ -150,7 +153,8 @@ pub struct Observation {
     pub total: Option<u32>,
     /// Where a person reviews it, if it says so.
     pub review_link: Option<Personal>,
-    /// Whether the words are final without a GET. Always true for [`Source::Poll`].
+    /// Whether the words are final without a GET. Always true for [`Source::Poll`] and
+    /// [`Source::Reconciliation`].
     pub conclusive: bool,
 }
 

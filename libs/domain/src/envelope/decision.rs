@@ -35,6 +35,11 @@ impl<'a> Decision<'a> {
         self.events.len()
     }
 
+    /// The facts so far, in order.
+    pub(super) fn events(&self) -> &[Event] {
+        &self.events
+    }
+
     /// Adds a fact.
     pub(super) fn record(&mut self, event: Event) {
         let before = std::mem::replace(&mut self.envelope, Cow::Owned(Envelope::default())).into_owned();

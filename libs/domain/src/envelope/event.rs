@@ -220,6 +220,13 @@ pub enum Event {
         /// When.
         at: Timestamp,
     },
+    /// What was recorded just before, in the same commit, was found by reconciliation: no webhook had told it.
+    Reconciled {
+        /// Name of the claim (`Claim::name`) as the provider answered.
+        claim: String,
+        /// When.
+        at: Timestamp,
+    },
     /// News that changes nothing, kept with its reason (lifecycle.md §5.3: every decision appends an event).
     SignalIgnored {
         /// Name of the claim (`Claim::name`).

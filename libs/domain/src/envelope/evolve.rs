@@ -128,7 +128,7 @@ pub fn evolve(mut envelope: Envelope, event: &Event) -> Envelope {
         Event::ArtifactUnavailable { at: _ } => envelope.artifact = Artifact::Unavailable,
         Event::ReminderRequested { number, at: _ } => envelope.reminders_sent = *number,
         Event::RevisionMoved { revision, at: _ } => envelope.revision = Some(*revision),
-        Event::SignalIgnored { .. } => {}
+        Event::SignalIgnored { .. } | Event::Reconciled { .. } => {}
     }
     envelope
 }

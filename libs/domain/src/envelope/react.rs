@@ -49,6 +49,7 @@ pub fn react(event: &Event) -> Vec<Effect> {
         | Event::ArtifactStored { .. }
         | Event::ArtifactUnavailable { .. }
         | Event::RevisionMoved { .. }
+        | Event::Reconciled { .. }
         | Event::SignalIgnored { .. } => Vec::new(),
     }
 }

@@ -24,6 +24,7 @@ pub fn of_event(kind: &str) -> Option<&'static str> {
         "deleted" => "gone at the provider",
         "reopened" => "back to a draft",
         "corrected" => "its end was corrected",
+        "reconciled" => "found by asking: no webhook had told",
         "confirmed" => "the provider, asked, confirms it",
         "artifact_stored" => "the signed PDF is stored",
         "artifact_unavailable" => "the signed PDF will not come",

@@ -212,6 +212,7 @@ impl World {
             occurred_at: None,
             received_at: self.clock.now(),
             meaning: Meaning::Envelope(news),
+            replayed: false,
             raw: Raw::Inline(b"{}".to_vec()),
         }));
         let key = self.log.keys().key(&intake::key_group(&connection, &subject)).await.expect("a key");

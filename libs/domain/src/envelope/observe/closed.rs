@@ -23,7 +23,7 @@ pub(super) fn weigh(decision: &mut Decision<'_>, news: &News) -> Verdict {
     let Some(have) = end_of(decision.envelope().stage) else { return Verdict::Ignored(IgnoreReason::Late) };
     match claimed_end(decision, news) {
         Some(told) if told == have => Verdict::Ignored(IgnoreReason::NothingNew),
-        Some(told) if news.is_poll() => correct(decision, news, have, told),
+        Some(told) if news.is_get() => correct(decision, news, have, told),
         Some(told) => {
             // A signer may finish while we void: no mischief, but a GET must tell.
             let race = have == End::Cancelled && told == End::Completed;
@@ -130,7 +130,7 @@ fn weigh_open_claim(decision: &mut Decision<'_>, news: &News, have: End) -> Verd
         Claim::Scheduled | Claim::DataExtracted => Verdict::Ignored(IgnoreReason::NoEffect),
         Claim::ArtifactReady if have == End::Completed => Verdict::Ignored(IgnoreReason::NothingNew),
         Claim::ArtifactReady => Verdict::Ignored(IgnoreReason::NoEffect),
-        Claim::Hint if news.is_poll() => Verdict::Ignored(IgnoreReason::NoEffect),
+        Claim::Hint if news.is_get() => Verdict::Ignored(IgnoreReason::NoEffect),
         Claim::Hint => Verdict::Unclear,
         Claim::Draft if may_reopen && news.reopens && news.is_newer(envelope) => open::reopen(decision, news),
         Claim::Processing
@@ -159,9 +159,9 @@ fn weigh_late(decision: &mut Decision<'_>, news: &News, have: End) -> Verdict {
     match have {
         End::Failed if processing => Verdict::Ignored(IgnoreReason::Closed),
         End::Failed if !news.reopens => Verdict::Ignored(IgnoreReason::Illegal),
-        End::Failed if news.is_poll() => revive(decision, news),
+        End::Failed if news.is_get() => revive(decision, news),
         // The GET was overtaken by what closed the envelope, or the provider takes back what it said.
-        End::Completed | End::Declined | End::Cancelled | End::Deleted if news.is_poll() => {
+        End::Completed | End::Declined | End::Cancelled | End::Deleted if news.is_get() => {
             Verdict::Ignored(IgnoreReason::Contradiction)
         }
         End::Failed | End::Deleted => Verdict::Unclear,

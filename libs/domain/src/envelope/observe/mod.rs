@@ -25,13 +25,17 @@ pub(super) struct News {
 }
 
 impl News {
-    fn is_poll(&self) -> bool {
-        self.source == Source::Poll
+    /// Whether it is the answer of a GET: the provider's present truth.
+    fn is_get(&self) -> bool {
+        match self.source {
+            Source::Poll | Source::Reconciliation => true,
+            Source::Webhook | Source::Call => false,
+        }
     }
 
     /// Whether it counts without a GET: a GET always does.
     fn is_conclusive(&self) -> bool {
-        self.seen.conclusive || self.is_poll()
+        self.seen.conclusive || self.is_get()
     }
 
     /// §5.3 rule 3. Without a revision nothing is stale.
@@ -71,6 +75,7 @@ pub(super) fn observe(decision: &mut Decision<'_>, news: &News) {
     let verdict =
         if news.is_stale(decision.envelope()) { weigh_stale(decision, news) } else { weigh(decision, news) };
     settle(decision, news, &verdict);
+    mark(decision, news);
 }
 
 fn weigh(decision: &mut Decision<'_>, news: &News) -> Verdict {
@@ -110,7 +115,7 @@ fn weigh_stale(decision: &mut Decision<'_>, news: &News) -> Verdict {
             | Claim::Expired
             | Claim::Deleted
     );
-    if ends && !decision.envelope().stage.is_closed() && !news.is_poll() {
+    if ends && !decision.envelope().stage.is_closed() && !news.is_get() {
         return Verdict::Unclear;
     }
     Verdict::Ignored(IgnoreReason::Stale)
@@ -131,7 +136,7 @@ fn settle(decision: &mut Decision<'_>, news: &News, verdict: &Verdict) {
         }
         Verdict::Ignored(reason @ (IgnoreReason::Illegal | IgnoreReason::Contradiction)) => {
             ignore(decision, news, *reason);
-            if !news.is_poll() {
+            if !news.is_get() {
                 decision.request_confirmation(at);
             }
         }
@@ -152,13 +157,32 @@ fn settle(decision: &mut Decision<'_>, news: &News, verdict: &Verdict) {
         }
     }
     let envelope = decision.envelope();
-    if news.is_poll() {
+    if news.is_get() {
         if answers(envelope, verdict) {
             decision.record(Event::Confirmed { at });
         }
     } else if awaits_completion(envelope) {
         decision.request_confirmation(at);
     }
+}
+
+/// What a sweep found is told apart from what a webhook told, so that nothing is mended silently. A question that was
+/// merely answered is no finding.
+fn mark(decision: &mut Decision<'_>, news: &News) {
+    if news.source == Source::Reconciliation && decision.events().iter().any(is_finding) {
+        let claim = news.seen.claim.name().to_owned();
+        decision.record(Event::Reconciled { claim, at: news.at });
+    }
+}
+
+fn is_finding(event: &Event) -> bool {
+    !matches!(
+        event,
+        Event::SignalIgnored { .. }
+            | Event::ConfirmationRequested { .. }
+            | Event::Confirmed { .. }
+            | Event::RevisionMoved { .. }
+    )
 }
 
 /// Whether this GET settled a question: that of an open envelope by any answer, that of a closed one by assent.

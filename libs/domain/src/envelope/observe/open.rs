@@ -56,7 +56,7 @@ pub(super) fn weigh(decision: &mut Decision<'_>, news: &News) -> Verdict {
         Claim::Deleted => close(decision, news, Event::Deleted { at }),
         Claim::ArtifactReady => Verdict::Ignored(IgnoreReason::NothingNew),
         Claim::Scheduled | Claim::DataExtracted => Verdict::Ignored(IgnoreReason::NoEffect),
-        Claim::Hint if news.is_poll() => Verdict::Ignored(IgnoreReason::NoEffect),
+        Claim::Hint if news.is_get() => Verdict::Ignored(IgnoreReason::NoEffect),
         Claim::Hint => Verdict::Unclear,
     }
 }
@@ -66,7 +66,7 @@ pub(super) fn reopen(decision: &mut Decision<'_>, news: &News) -> Verdict {
     if !news.reopens || !news.is_newer(decision.envelope()) {
         return Verdict::Ignored(IgnoreReason::Late);
     }
-    if !news.is_poll() {
+    if !news.is_get() {
         return Verdict::Unclear;
     }
     begin_again(decision, news);
@@ -118,7 +118,7 @@ fn prepare(decision: &mut Decision<'_>, news: &News, draft: bool) -> Verdict {
             Some(_) | None => Verdict::Ignored(IgnoreReason::NothingNew),
         },
         // The approval was withdrawn or refused without our hearing of it.
-        Stage::AwaitingApproval if draft && news.is_poll() && news.reopens && news.is_newer(envelope) => {
+        Stage::AwaitingApproval if draft && news.is_get() && news.reopens && news.is_newer(envelope) => {
             decision.record(Event::AttentionNeeded { attention: Attention::ApprovalRefused, at });
             Verdict::Applied
         }
@@ -155,7 +155,7 @@ fn approve(decision: &mut Decision<'_>, news: &News) -> Verdict {
     if envelope.stage == Stage::Sending {
         return match (asks, news.source) {
             (true, super::Source::Webhook) => Verdict::Unclear,
-            (true, super::Source::Poll | super::Source::Call) => {
+            (true, super::Source::Poll | super::Source::Reconciliation | super::Source::Call) => {
                 decision.record(Event::ApprovalRequested { at });
                 Verdict::Applied
             }
@@ -164,7 +164,7 @@ fn approve(decision: &mut Decision<'_>, news: &News) -> Verdict {
     }
     if asks && !waits {
         decision.record(Event::ApprovalRequested { at });
-    } else if grants && (waits || rank < Stage::InReview.rank() || (refused && news.is_poll())) {
+    } else if grants && (waits || rank < Stage::InReview.rank() || (refused && news.is_get())) {
         decision.ready_for_review(at);
     } else if !asks && !grants && !refused {
         decision.record(Event::AttentionNeeded { attention: Attention::ApprovalRefused, at });
@@ -193,8 +193,8 @@ fn knows_total(decision: &Decision<'_>, news: &News) -> bool {
 
 /// T18, and rule 9: a webhook's word is good, but a GET is to confirm it.
 fn complete_now(decision: &mut Decision<'_>, news: &News) -> Verdict {
-    let verdict = close(decision, news, Event::Completed { confirmed: news.is_poll(), at: news.at });
-    if !news.is_poll() {
+    let verdict = close(decision, news, Event::Completed { confirmed: news.is_get(), at: news.at });
+    if !news.is_get() {
         decision.request_confirmation(news.at);
     }
     verdict

@@ -90,6 +90,11 @@ pub fn call(claim: Claim) -> Seen {
     Seen { source: Source::Call, ..webhook(claim) }
 }
 
+/// A sweep's GET says.
+pub fn sweep(claim: Claim) -> Seen {
+    Seen { source: Source::Reconciliation, ..webhook(claim) }
+}
+
 impl Seen {
     pub fn detection(mut self, detection: Detection) -> Self {
         self.observation.detection = Some(detection);

@@ -56,7 +56,10 @@ proptest! {
     fn a_closed_envelope_is_moved_only_by_the_word_of_a_get((history, commands) in any_life(true)) {
         let mut envelope = replay(&history);
         for command in commands {
-            let by_get = matches!(command, Command::Observe { source: Source::Poll, .. });
+            let by_get = matches!(
+                command,
+                Command::Observe { source: Source::Poll | Source::Reconciliation, .. }
+            );
             let closed = envelope.stage.is_closed().then_some(envelope.stage);
             for event in decide(&envelope, command).unwrap_or_default() {
                 envelope = evolve(envelope, &event);

@@ -6,6 +6,7 @@ mod creation;
 mod given;
 mod laws;
 mod order_of_arrival;
+mod reconciling;
 mod sending;
 mod signing;
 mod strategies;

@@ -51,7 +51,8 @@ fn any_time() -> impl Strategy<Value = Timestamp> {
 
 /// Any observation, of a provider that reopens or of one that does not.
 pub fn any_observation(reopens: bool) -> impl Strategy<Value = Command> {
-    let source = select(vec![Source::Webhook, Source::Webhook, Source::Poll, Source::Call]);
+    let source =
+        select(vec![Source::Webhook, Source::Webhook, Source::Poll, Source::Call, Source::Reconciliation]);
     let detection = select(vec![
         None,
         Some(Detection::Pending),

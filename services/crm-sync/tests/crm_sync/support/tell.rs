@@ -59,6 +59,7 @@ impl World {
                 actor,
                 actor_id: String::new(),
             }),
+            replayed: false,
             raw: Raw::Inline(b"{}".to_vec()),
         }));
         let group = intake::key_group(&record.connection, &subject);
