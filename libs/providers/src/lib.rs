@@ -31,7 +31,7 @@ pub use domain::envelope::Detection;
 pub use error::{Class, ProviderError};
 pub use provider::{
     CLIENT_REFERENCE_KEY, Capabilities, Changed, CreateOrder, Created, ENVELOPE_ID_KEY, EXTERNAL_ID_KEY,
-    MissedDelivery, Page, Provider, Snapshot, Source, Subscription, SubscriptionStanding,
+    MissedDelivery, NewSubscription, Page, Provider, Snapshot, Source, Subscription, SubscriptionStanding,
 };
 pub use settings::{ConnectError, ConnectionSettings, CurrentKey};
 

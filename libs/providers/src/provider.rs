@@ -11,6 +11,7 @@ use domain::intake::{Claim, PartyNews};
 use domain::parties::Parties;
 use domain::personal::Personal;
 use domain::time::Timestamp;
+use secrecy::SecretString;
 
 use crate::ProviderError;
 
@@ -70,8 +71,8 @@ pub trait Provider: Send + Sync {
         Err(ProviderError::unsupported())
     }
 
-    /// One page of the deliveries that the vendor made at or after `since` and that did not arrive, oldest first;
-    /// pages count from 1. For vendors with [`Capabilities::replays_deliveries`].
+    /// One page of the deliveries that the vendor made at or after `since` and that did not arrive; pages count
+    /// from 1, and within a page the oldest comes first. For vendors with [`Capabilities::replays_deliveries`].
     async fn missed_deliveries(
         &self,
         since: Timestamp,
@@ -89,6 +90,19 @@ pub trait Provider: Send + Sync {
 
     /// Turns a subscription on again. For vendors with [`Capabilities::subscriptions`].
     async fn activate_subscription(&self, id: &str) -> Result<(), ProviderError> {
+        let _ = id;
+        Err(ProviderError::unsupported())
+    }
+
+    /// Makes a subscription under this name at our webhook address; refused if there is one. For vendors with
+    /// [`Capabilities::subscriptions`].
+    async fn subscribe(&self, name: &str) -> Result<NewSubscription, ProviderError> {
+        let _ = name;
+        Err(ProviderError::unsupported())
+    }
+
+    /// Has the vendor sign with a new key from now on. For vendors with [`Capabilities::subscriptions`].
+    async fn rotate_shared_key(&self, id: &str) -> Result<SecretString, ProviderError> {
         let _ = id;
         Err(ProviderError::unsupported())
     }
@@ -180,6 +194,15 @@ pub struct Subscription {
     pub id: String,
     /// Whether it delivers.
     pub standing: SubscriptionStanding,
+}
+
+/// A subscription that was just made.
+#[derive(Clone, Debug)]
+pub struct NewSubscription {
+    /// The vendor's id of it.
+    pub id: String,
+    /// The key that its webhooks are signed with; never printed.
+    pub shared_key: SecretString,
 }
 
 /// Whether a subscription delivers.

@@ -8,6 +8,7 @@ use domain::ids::{EnvelopeId, ProviderEnvelopeId};
 use domain::intake::Claim;
 use domain::parties::Parties;
 use domain::retry::Retry;
+use domain::time::Timestamp;
 use http::header::AUTHORIZATION;
 use outbound::{Request, Response};
 use secrecy::{ExposeSecret, SecretString};
@@ -19,8 +20,8 @@ use super::{error, requests, wire};
 use crate::calls::{self, Calls, Pace};
 use crate::error::Call;
 use crate::{
-    Capabilities, Class, ConnectError, ConnectionSettings, CreateOrder, Created, ENVELOPE_ID_KEY, Provider,
-    ProviderError, Snapshot, reading,
+    Capabilities, Changed, Class, ConnectError, ConnectionSettings, CreateOrder, Created, ENVELOPE_ID_KEY,
+    MissedDelivery, NewSubscription, Page, Provider, ProviderError, Snapshot, Subscription, reading,
 };
 
 /// The status number that expires a document: this vendor's void.
@@ -37,6 +38,7 @@ struct Options {
 /// One connection to PandaDoc.
 pub struct Adapter {
     calls: Calls,
+    pub(super) webhook_url: Option<Url>,
 }
 
 impl Adapter {
@@ -46,11 +48,15 @@ impl Adapter {
     /// An unknown or wrong option, or an HTTP client that cannot be made.
     pub fn new(settings: ConnectionSettings) -> Result<Self, ConnectError> {
         let options: Options = settings.options()?;
-        Ok(Self { calls: Calls::new(&settings, options.pace)? })
+        Ok(Self { calls: Calls::new(&settings, options.pace)?, webhook_url: settings.webhook_url })
     }
 
-    fn documents_url(&self, rest: &[&str]) -> Url {
-        let path: Vec<&str> = std::iter::once("documents").chain(rest.iter().copied()).collect();
+    pub(super) fn documents_url(&self, rest: &[&str]) -> Url {
+        self.api_url("documents", rest)
+    }
+
+    pub(super) fn api_url(&self, collection: &str, rest: &[&str]) -> Url {
+        let path: Vec<&str> = std::iter::once(collection).chain(rest.iter().copied()).collect();
         self.calls.url(&["public", "v1"], &path)
     }
 
@@ -59,12 +65,12 @@ impl Adapter {
         request.secret_header(AUTHORIZATION, SecretString::from(value))
     }
 
-    async fn send_checked(&self, request: Request, call: Call) -> Result<Response, ProviderError> {
+    pub(super) async fn send_checked(&self, request: Request, call: Call) -> Result<Response, ProviderError> {
         let response = self.calls.send(self.authorised(request), call).await?;
         error::check(response, call).inspect_err(|error| self.calls.slow_down(error))
     }
 
-    async fn read(&self, url: Url, operation: &'static str) -> Result<Value, ProviderError> {
+    pub(super) async fn read(&self, url: Url, operation: &'static str) -> Result<Value, ProviderError> {
         let response = self.send_checked(Request::get(url, operation), Call::Read).await?;
         response.json().map_err(|_| ProviderError::unreadable(Call::Read, response.status))
     }
@@ -130,9 +136,9 @@ impl Provider for Adapter {
             uploads: true,
             docx_uploads: false,
             upload_bytes_max: requests::UPLOAD_BYTES_MAX,
-            lists_changes: false,
-            replays_deliveries: false,
-            subscriptions: false,
+            lists_changes: true,
+            replays_deliveries: true,
+            subscriptions: true,
         }
     }
 
@@ -219,5 +225,33 @@ impl Provider for Adapter {
             | Class::Transient => error,
         })?;
         calls::whole_pdf(&response)
+    }
+
+    async fn changed_since(&self, since: Timestamp, page: u32) -> Result<Page<Changed>, ProviderError> {
+        self.changed(since, page).await
+    }
+
+    async fn missed_deliveries(
+        &self,
+        since: Timestamp,
+        page: u32,
+    ) -> Result<Page<MissedDelivery>, ProviderError> {
+        self.missed(since, page).await
+    }
+
+    async fn subscription(&self) -> Result<Option<Subscription>, ProviderError> {
+        self.our_subscription().await
+    }
+
+    async fn activate_subscription(&self, id: &str) -> Result<(), ProviderError> {
+        self.activate(id).await
+    }
+
+    async fn subscribe(&self, name: &str) -> Result<NewSubscription, ProviderError> {
+        self.subscribe_here(name).await
+    }
+
+    async fn rotate_shared_key(&self, id: &str) -> Result<SecretString, ProviderError> {
+        self.rotate(id).await
     }
 }

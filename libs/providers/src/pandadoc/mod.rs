@@ -6,8 +6,10 @@
 
 mod adapter;
 mod error;
+mod history;
 mod requests;
 pub mod simulator;
+mod subscriptions;
 mod webhook;
 mod wire;
 

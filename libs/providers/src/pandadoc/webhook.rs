@@ -11,7 +11,9 @@ use super::wire;
 use crate::reading;
 
 /// The header that names a delivery over all its retries, in lower case; older accounts have none.
-const EVENT_ID_HEADER: &str = "x-pandadoc-webhook-event-id";
+pub(super) const EVENT_ID_HEADER: &str = "x-pandadoc-webhook-event-id";
+/// The query parameter that holds the signature.
+pub(super) const SIGNATURE: &str = "signature";
 /// Longest event id taken from the header, in bytes.
 const EVENT_ID_BYTES_MAX: usize = 200;
 
@@ -22,7 +24,7 @@ pub struct Scheme;
 impl WebhookScheme for Scheme {
     fn verify(&self, delivery: &RawDelivery, keys: &[VerifyKey], _now: Timestamp) -> Result<usize, Refusal> {
         let query = delivery.path_and_query.split_once('?').map_or("", |(_, query)| query);
-        let mut values = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "signature");
+        let mut values = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == SIGNATURE);
         let (_, value) = values.next().ok_or(Refusal::SignatureMissing)?;
         if values.next().is_some() {
             return Err(Refusal::SignatureRepeated);
