@@ -10,6 +10,7 @@ use domain::time::Timestamp;
 use prost::Message as _;
 use sha2::{Digest as _, Sha256};
 
+use crate::fields::wire_enum;
 use crate::seal::{Opener, Sealer};
 use crate::wire::verification as wire;
 use crate::wire::verification::intake_event::Fact;
@@ -37,6 +38,12 @@ pub enum IntakeEvent {
     Duplicated(Duplicated),
     /// A delivery that was not believed.
     Quarantined(Quarantined),
+    /// A quarantined delivery verified after all.
+    Released(Released),
+    /// A quarantined delivery was given up, and its content erased.
+    Discarded(Discarded),
+    /// Deliveries that were not believed, and of which only the number is kept.
+    Refused(Refused),
 }
 
 /// A verified signal that was not known.
@@ -98,6 +105,75 @@ pub struct Quarantined {
     pub received_at: Timestamp,
     /// The whole delivery, encoded; `None` when the quarantine was full.
     pub delivery: Option<Raw>,
+    /// Group of the key its content is sealed under: [`quarantined_group`] of its own, or, in the first version,
+    /// [`quarantine_group`] of its connection.
+    pub key_group: String,
+    /// Size of the content kept, in bytes; 0 when none is, and unknown (0) in the first version.
+    pub content_bytes: u64,
+}
+
+/// A quarantined delivery verified after all: its signals stand in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Released {
+    /// Connection it came over.
+    pub connection: ConnectionId,
+    /// Id of the key that verified it.
+    pub key_id: String,
+    /// How many of its signals were new.
+    pub signals_new: u32,
+    /// How many of its signals were known already.
+    pub signals_known: u32,
+    /// When it had been read.
+    pub received_at: Timestamp,
+    /// When it was released.
+    pub at: Timestamp,
+    /// Size of the content that was kept of it, in bytes.
+    pub content_bytes: u64,
+}
+
+/// A quarantined delivery was given up, and its content erased.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Discarded {
+    /// Connection it came over.
+    pub connection: ConnectionId,
+    /// Who gave it up.
+    pub cause: DiscardCause,
+    /// Why, in an operator's words; at most 500 bytes, no personal data.
+    pub reason: String,
+    /// When it had been read.
+    pub received_at: Timestamp,
+    /// When it was given up.
+    pub at: Timestamp,
+    /// Size of the content that was kept of it, in bytes.
+    pub content_bytes: u64,
+}
+
+/// Why a quarantined delivery was given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DiscardCause {
+    /// An operator looked at it.
+    Operator,
+    /// It was older than the quarantine keeps.
+    Age,
+    /// The quarantine of its connection was full, and it was the oldest.
+    Size,
+}
+
+wire_enum!(DiscardCause = wire::DiscardCause { Operator, Age, Size });
+
+/// Deliveries that were not believed, and of which only the number is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Connection named in the path.
+    pub connection: ConnectionId,
+    /// Why.
+    pub reason: Refusal,
+    /// How many; at least 1.
+    pub times: u64,
+    /// When the first of them had been read, the others within the same hour (UTC).
+    pub received_at: Timestamp,
+    /// When they were counted.
+    pub at: Timestamp,
 }
 
 /// The data subject group of a signal: unlinkable to its subject for who does not know the subject.
@@ -107,7 +183,13 @@ pub fn key_group(connection: &ConnectionId, subject: &str) -> String {
     format!("intake-{}", hex::encode(&digest[..20]))
 }
 
-/// The group of what strangers sent over a connection: one key for its whole quarantine.
+/// The group of one quarantined delivery: destroying its key erases it and nothing else. `quarantine_id` is the id of
+/// its entity.
+pub fn quarantined_group(quarantine_id: &str) -> String {
+    format!("quarantined-{quarantine_id}")
+}
+
+/// The group of what strangers sent over a connection in the first version: one key for its whole quarantine.
 pub fn quarantine_group(connection: &ConnectionId) -> String {
     format!("quarantine-{connection}")
 }
@@ -121,11 +203,20 @@ pub fn group(kind: &str, schema: u32, payload: &[u8]) -> Result<Option<String>, 
         Fact::SignalAccepted(fact) => {
             Some(key_group(&crate::fields::parse(&fact.connection, "connection")?, &fact.subject))
         }
-        Fact::SignalDuplicated(_) => None,
-        Fact::DeliveryQuarantined(fact) => {
-            Some(quarantine_group(&crate::fields::parse(&fact.connection, "connection")?))
-        }
+        Fact::DeliveryQuarantined(fact) => Some(quarantined_key_group(fact.key_group, &fact.connection)?),
+        Fact::SignalDuplicated(_)
+        | Fact::DeliveryReleased(_)
+        | Fact::DeliveryDiscarded(_)
+        | Fact::DeliveriesRefused(_) => None,
     })
+}
+
+/// The group as it is written, or the connection's where none is.
+fn quarantined_key_group(written: String, connection: &str) -> Result<String, DecodeError> {
+    if written.is_empty() {
+        return Ok(quarantine_group(&crate::fields::parse(connection, "connection")?));
+    }
+    Ok(written)
 }
 
 /// The event as the log takes it. `id` is the id it is appended under: sealed fields are bound to it.
@@ -159,6 +250,9 @@ pub const fn kind(event: &IntakeEvent) -> &'static str {
         IntakeEvent::Accepted(_) => "intake.signal_accepted",
         IntakeEvent::Duplicated(_) => "intake.signal_duplicated",
         IntakeEvent::Quarantined(_) => "intake.delivery_quarantined",
+        IntakeEvent::Released(_) => "intake.delivery_released",
+        IntakeEvent::Discarded(_) => "intake.delivery_discarded",
+        IntakeEvent::Refused(_) => "intake.deliveries_refused",
     }
 }
 

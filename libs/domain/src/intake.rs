@@ -71,6 +71,8 @@ pub enum Refusal {
     TimestampOutOfWindow,
     /// The path is not the one the connection is registered with.
     PathWrong,
+    /// It comes from an address that is none of the vendor's.
+    SourceUnexpected,
 }
 
 impl Refusal {
@@ -84,6 +86,7 @@ impl Refusal {
             Refusal::TimestampMalformed => "timestamp_malformed",
             Refusal::TimestampOutOfWindow => "timestamp_out_of_window",
             Refusal::PathWrong => "path_wrong",
+            Refusal::SourceUnexpected => "source_unexpected",
         }
     }
 }

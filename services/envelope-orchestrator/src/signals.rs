@@ -133,7 +133,11 @@ impl Signals {
                 Meaning::Envelope(news) => Ok(Some((*accepted, news))),
                 Meaning::Record(_) | Meaning::Nothing(_) => Ok(None),
             },
-            IntakeEvent::Duplicated(_) | IntakeEvent::Quarantined(_) => Ok(None),
+            IntakeEvent::Duplicated(_)
+            | IntakeEvent::Quarantined(_)
+            | IntakeEvent::Released(_)
+            | IntakeEvent::Discarded(_)
+            | IntakeEvent::Refused(_) => Ok(None),
         }
     }
 

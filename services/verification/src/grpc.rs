@@ -96,6 +96,27 @@ impl VerificationService for Service {
         shown.map(Response::new)
     }
 
+    async fn reverify_quarantined(
+        &self,
+        _request: Request<wire::ReverifyQuarantinedRequest>,
+    ) -> Result<Response<wire::ReverifyQuarantinedResponse>, Status> {
+        Err(Status::unimplemented("not built yet"))
+    }
+
+    async fn release_quarantined(
+        &self,
+        _request: Request<wire::ReleaseQuarantinedRequest>,
+    ) -> Result<Response<wire::ReleaseQuarantinedResponse>, Status> {
+        Err(Status::unimplemented("not built yet"))
+    }
+
+    async fn discard_quarantined(
+        &self,
+        _request: Request<wire::DiscardQuarantinedRequest>,
+    ) -> Result<Response<wire::DiscardQuarantinedResponse>, Status> {
+        Err(Status::unimplemented("not built yet"))
+    }
+
     async fn list_keys(
         &self,
         request: Request<wire::ListKeysRequest>,

@@ -57,6 +57,7 @@ pub fn status(connections: &Connections, usage: &KeyUsage, now: Timestamp, only:
             not_after_ms: key.not_after.unwrap_or_default().0,
             last_used_at_ms: usage.last_used_at.0,
             verified: usage.verified,
+            ..KeyStatus::default()
         }
     })
     .collect()

@@ -33,7 +33,7 @@ impl View for LedgerView {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn apply(&self, recorded: &Recorded, rows: &mut Rows<'_>) -> Result<(), ViewError> {
@@ -54,6 +54,20 @@ impl View for LedgerView {
                     change(&quarantined.connection, quarantined.received_at, rows, |line| {
                         line.received += 1;
                         line.quarantined += 1;
+                    })?;
+                }
+                // Its signals are counted as they are appended; the delivery itself is not in quarantine any more.
+                IntakeEvent::Released(released) => {
+                    change(&released.connection, released.received_at, rows, |line| {
+                        line.received -= 1;
+                        line.quarantined -= 1;
+                    })?;
+                }
+                IntakeEvent::Discarded(_) => {}
+                IntakeEvent::Refused(refused) => {
+                    change(&refused.connection, refused.received_at, rows, |line| {
+                        line.received += refused.times;
+                        line.quarantined += refused.times;
                     })?;
                 }
             }
@@ -99,6 +113,8 @@ fn list(recorded: &Recorded, quarantined: &Quarantined, rows: &mut Rows<'_>) -> 
         bytes: quarantined.bytes,
         sha256: quarantined.sha256.0.to_vec(),
         received_at_ms: quarantined.received_at.0,
+        content_bytes: quarantined.content_bytes,
+        ..Default::default()
     };
     let newest_first = u64::MAX - recorded.position.0;
     let key = [quarantined.connection.as_str().as_bytes(), &[0], &newest_first.to_be_bytes()].concat();

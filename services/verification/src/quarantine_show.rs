@@ -40,6 +40,8 @@ pub async fn show(
             bytes: quarantined.bytes,
             sha256: quarantined.sha256.0.to_vec(),
             received_at_ms: quarantined.received_at.0,
+            content_bytes: quarantined.content_bytes,
+            ..Default::default()
         }),
         content,
     })

@@ -57,6 +57,7 @@ impl Refusals {
         trace: &TraceContext,
     ) -> Result<(), StoreError> {
         let connection = delivery.connection.clone();
+        let delivery_connection = connection.clone();
         let command = CommandId::from_bytes(new_id());
         let id = event_id(&command, 0);
         let entity =
@@ -80,6 +81,8 @@ impl Refusals {
             sha256,
             received_at: at,
             delivery: content,
+            key_group: quarantine_group(&delivery_connection),
+            content_bytes: 0,
         });
         let commit = commit(command, &id, &event, &sealer, at, trace, entity.id());
         self.log.append(&entity, Expected::Absent, commit).await?;

@@ -26,6 +26,7 @@ wire_enum!(
         TimestampMalformed,
         TimestampOutOfWindow,
         PathWrong,
+        SourceUnexpected,
     }
 );
 

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use contracts::intake::{Accepted, Duplicated, IntakeEvent, Quarantined, Raw};
+use contracts::intake::{
+    Accepted, DiscardCause, Discarded, Duplicated, IntakeEvent, Quarantined, Raw, Refused, Released,
+    quarantined_group,
+};
 use domain::envelope::{
     Adoption, Attention, Correction, Correlation, CreateFailure, Detection, Digest, Document, Event,
     HoldReason, IgnoreReason, Order, SendPolicy, VoidReason,
@@ -227,10 +230,52 @@ pub fn intake_event() -> impl Strategy<Value = IntakeEvent> {
     let refusals = vec![Refusal::SignatureMissing, Refusal::SignatureWrong, Refusal::PathWrong];
     let quarantined = (id(), select(refusals), any::<u64>(), digest(), at(), option::of(raw())).prop_map(
         |(connection, reason, bytes, sha256, received_at, delivery)| {
-            IntakeEvent::Quarantined(Quarantined { connection, reason, bytes, sha256, received_at, delivery })
+            IntakeEvent::Quarantined(Quarantined {
+                connection,
+                reason,
+                bytes,
+                sha256,
+                received_at,
+                delivery,
+                key_group: quarantined_group("q-00ff"),
+                content_bytes: bytes / 2,
+            })
         },
     );
-    prop_oneof![3 => accepted, 1 => duplicated, 1 => quarantined]
+    prop_oneof![3 => accepted, 1 => duplicated, 1 => quarantined, 1 => settled()]
+}
+
+/// What becomes of a quarantined delivery, and what was only counted.
+fn settled() -> impl Strategy<Value = IntakeEvent> {
+    let refused = (id(), any::<u64>(), at(), at()).prop_map(|(connection, times, received_at, at)| {
+        IntakeEvent::Refused(Refused {
+            connection,
+            reason: Refusal::SourceUnexpected,
+            times,
+            received_at,
+            at,
+        })
+    });
+    let released = (id(), text(), any::<(u32, u32, u64)>(), at(), at()).prop_map(
+        |(connection, key_id, (signals_new, signals_known, content_bytes), received_at, at)| {
+            IntakeEvent::Released(Released {
+                connection,
+                key_id,
+                signals_new,
+                signals_known,
+                received_at,
+                at,
+                content_bytes,
+            })
+        },
+    );
+    let causes = select(vec![DiscardCause::Operator, DiscardCause::Age, DiscardCause::Size]);
+    let discarded = (id(), causes, text(), any::<u64>(), at(), at()).prop_map(
+        |(connection, cause, reason, content_bytes, received_at, at)| {
+            IntakeEvent::Discarded(Discarded { connection, cause, reason, received_at, at, content_bytes })
+        },
+    );
+    prop_oneof![refused, released, discarded]
 }
 
 /// The event of the sync that carries most.

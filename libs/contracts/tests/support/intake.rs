@@ -1,6 +1,9 @@
 //! Events of the categories intake and parked.
 
-use contracts::intake::{Accepted, Duplicated, IntakeEvent, Quarantined, Raw};
+use contracts::intake::{
+    Accepted, DiscardCause, Discarded, Duplicated, IntakeEvent, Quarantined, Raw, Refused, Released,
+    quarantine_group, quarantined_group,
+};
 use contracts::parked::{Parked, ParkedEvent};
 use domain::envelope::Digest;
 use domain::ids::ConnectionId;
@@ -91,13 +94,21 @@ pub fn intake_events() -> Vec<(&'static str, IntakeEvent)> {
             occurred_at: None,
             ..*accepted
         })),
-        other @ (IntakeEvent::Duplicated(_) | IntakeEvent::Quarantined(_)) => other,
+        other @ (IntakeEvent::Duplicated(_)
+        | IntakeEvent::Quarantined(_)
+        | IntakeEvent::Released(_)
+        | IntakeEvent::Discarded(_)
+        | IntakeEvent::Refused(_)) => other,
     };
     let replayed = match accepted(news(Claim::Completed)) {
         IntakeEvent::Accepted(accepted) => {
             IntakeEvent::Accepted(Box::new(Accepted { replayed: true, ..*accepted }))
         }
-        other @ (IntakeEvent::Duplicated(_) | IntakeEvent::Quarantined(_)) => other,
+        other @ (IntakeEvent::Duplicated(_)
+        | IntakeEvent::Quarantined(_)
+        | IntakeEvent::Released(_)
+        | IntakeEvent::Discarded(_)
+        | IntakeEvent::Refused(_)) => other,
     };
     let duplicated = Duplicated {
         connection: connection(),
@@ -114,6 +125,38 @@ pub fn intake_events() -> Vec<(&'static str, IntakeEvent)> {
         sha256: Digest([6; 32]),
         received_at: AT,
         delivery: Some(Raw::Inline(b"a delivery".to_vec())),
+        key_group: quarantine_group(&connection()),
+        content_bytes: 0,
+    };
+    let own_key = Quarantined {
+        reason: Refusal::SourceUnexpected,
+        key_group: quarantined_group("q-00ff"),
+        content_bytes: 10,
+        ..quarantined.clone()
+    };
+    let released = Released {
+        connection: connection(),
+        key_id: "k2".to_owned(),
+        signals_new: 2,
+        signals_known: 1,
+        received_at: AT,
+        at: AT,
+        content_bytes: 10,
+    };
+    let discarded = Discarded {
+        connection: connection(),
+        cause: DiscardCause::Operator,
+        reason: "a scanner".to_owned(),
+        received_at: AT,
+        at: AT,
+        content_bytes: 10,
+    };
+    let refused = Refused {
+        connection: connection(),
+        reason: Refusal::SignatureWrong,
+        times: 4_711,
+        received_at: AT,
+        at: AT,
     };
     vec![
         ("signal_accepted-envelope", accepted(news(Claim::PartySigned))),
@@ -123,6 +166,10 @@ pub fn intake_events() -> Vec<(&'static str, IntakeEvent)> {
         ("signal_accepted-replayed", replayed),
         ("signal_duplicated", IntakeEvent::Duplicated(duplicated)),
         ("delivery_quarantined", IntakeEvent::Quarantined(quarantined)),
+        ("delivery_quarantined-own_key", IntakeEvent::Quarantined(own_key)),
+        ("delivery_released", IntakeEvent::Released(released)),
+        ("delivery_discarded", IntakeEvent::Discarded(discarded)),
+        ("deliveries_refused", IntakeEvent::Refused(refused)),
     ]
 }
 

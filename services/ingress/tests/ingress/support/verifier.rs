@@ -162,6 +162,27 @@ impl VerificationService for Verifier {
         Err(Status::unimplemented("not asked by ingress"))
     }
 
+    async fn reverify_quarantined(
+        &self,
+        _: Request<wire::ReverifyQuarantinedRequest>,
+    ) -> Result<Response<wire::ReverifyQuarantinedResponse>, Status> {
+        Err(Status::unimplemented("not asked by ingress"))
+    }
+
+    async fn release_quarantined(
+        &self,
+        _: Request<wire::ReleaseQuarantinedRequest>,
+    ) -> Result<Response<wire::ReleaseQuarantinedResponse>, Status> {
+        Err(Status::unimplemented("not asked by ingress"))
+    }
+
+    async fn discard_quarantined(
+        &self,
+        _: Request<wire::DiscardQuarantinedRequest>,
+    ) -> Result<Response<wire::DiscardQuarantinedResponse>, Status> {
+        Err(Status::unimplemented("not asked by ingress"))
+    }
+
     async fn list_keys(
         &self,
         _: Request<wire::ListKeysRequest>,
