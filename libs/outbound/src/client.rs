@@ -33,6 +33,8 @@ struct Inner {
     settings: Settings,
     http: reqwest::Client,
     limiter: Limiter,
+    /// The limiters of operations that have their own.
+    limiters: Vec<(&'static str, Limiter)>,
     circuit: Arc<Circuit>,
 }
 
@@ -61,8 +63,10 @@ impl Outbound {
             .build()
             .map_err(|_| OutboundError::Refused { reason: "TLS cannot be set up on this machine" })?;
         let limiter = Limiter::new(settings.rate);
+        let own = |(operation, rate): &(&'static str, _)| (*operation, Limiter::new(Some(*rate)));
+        let limiters = settings.operation_rates.iter().map(own).collect();
         let circuit = Arc::new(Circuit::new(settings.breaker));
-        Ok(Self(Arc::new(Inner { settings, http, limiter, circuit })))
+        Ok(Self(Arc::new(Inner { settings, http, limiter, limiters, circuit })))
     }
 
     /// Makes one attempt. Any status is an answer.
@@ -93,6 +97,14 @@ impl Outbound {
     /// refuses the next as well.
     pub fn pause(&self, pause: Duration) {
         self.0.limiter.pause(Instant::now(), pause);
+        self.0.limiters.iter().for_each(|(_, limiter)| limiter.pause(Instant::now(), pause));
+    }
+
+    /// Holds the calls back that share this operation's pace, and no others; they go more slowly for a while after.
+    pub fn pause_operation(&self, operation: &str, pause: Duration) {
+        let limiter = self.0.limiter_of(operation);
+        limiter.pause(Instant::now(), pause);
+        limiter.slow_down(Instant::now());
     }
 }
 
@@ -106,12 +118,17 @@ fn install_crypto() {
 }
 
 impl Inner {
+    fn limiter_of(&self, operation: &str) -> &Limiter {
+        let own = self.limiters.iter().find(|(name, _)| *name == operation);
+        own.map_or(&self.limiter, |(_, limiter)| limiter)
+    }
+
     async fn attempt(&self, request: Request, started: Instant) -> Result<Response, OutboundError> {
         guard::check_url(&request.url, self.settings.allow_private_addresses)?;
         let deadline = request.deadline.min(self.settings.deadline_max);
         let permit = self.circuit.enter(started).map_err(|for_| OutboundError::BreakerOpen { for_ })?;
         let wait_max = deadline.mul_f64(WAIT_SHARE_MAX);
-        let place = self.limiter.take(started, wait_max);
+        let place = self.limiter_of(request.operation).take(started, wait_max);
         let wait = place.map_err(|wait| OutboundError::Throttled { wait })?;
         if wait > Duration::ZERO {
             tokio::time::sleep(wait).await;

@@ -1,7 +1,7 @@
 //! The only HTTP client of the house.
 //!
 //! One [`Outbound`] belongs to one connection (one credential at one vendor) and carries everything a call to
-//! a stranger needs: a deadline over the whole exchange, a limit on the answer's bytes, a pace, a circuit breaker, a
+//! a stranger needs: a deadline over the whole exchange, a limit on the answer's bytes, a pace (some operations may have their own), a circuit breaker, a
 //! guard against being sent to our own network, one span and two metrics.
 //!
 //! It promises *one attempt per send*. Whether to try again is said by the adapter and done by the log. What it does

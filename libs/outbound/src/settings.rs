@@ -22,6 +22,8 @@ pub struct Settings {
     pub propagate_trace: bool,
     /// Our own pace; none by default.
     pub rate: Option<Rate>,
+    /// Operations with a pace of their own, in place of `rate`: some vendors count each kind of call by itself.
+    pub operation_rates: Vec<(&'static str, Rate)>,
     /// When the connection is left alone.
     pub breaker: Breaker,
 }
@@ -37,6 +39,7 @@ impl Settings {
             allow_private_addresses: false,
             propagate_trace: false,
             rate: None,
+            operation_rates: Vec::new(),
             breaker: Breaker::default(),
         }
     }

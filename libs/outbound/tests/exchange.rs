@@ -176,6 +176,19 @@ async fn a_place_beyond_the_deadline_is_refused_at_once() {
 }
 
 #[tokio::test]
+async fn an_operation_with_a_pace_of_its_own_neither_waits_for_others_nor_holds_them_back() {
+    let server = Server::start().await;
+    let operation_rates = vec![("slow", Rate { per_second: 0.01, burst: 1 })];
+    let client = Outbound::new(Settings { operation_rates, ..settings() }).unwrap();
+    let call = |operation| client.send(Request::get(server.url("/nowhere"), operation));
+    assert_eq!(call("slow").await.unwrap().status, 404);
+    assert!(matches!(call("slow").await.unwrap_err(), OutboundError::Throttled { .. }));
+    assert_eq!(call("other").await.unwrap().status, 404);
+    client.pause_operation("other", std::time::Duration::from_secs(600));
+    assert!(matches!(call("other").await.unwrap_err(), OutboundError::Throttled { .. }));
+}
+
+#[tokio::test]
 async fn a_private_address_is_refused_by_number_and_by_name() {
     let server = Server::start().await;
     let client = Outbound::new(Settings::new("test")).unwrap();
