@@ -5,9 +5,11 @@
 //! randomness, no serialization and no tracing in this crate: time and ids come in as arguments, and whatever
 //! touches the world happens in the services. Replaying a log can therefore neither fail nor panic.
 
+pub mod credits;
 pub mod envelope;
 pub mod ids;
 pub mod intake;
+pub mod job;
 pub mod parties;
 pub mod personal;
 pub mod retry;

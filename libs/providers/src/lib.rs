@@ -14,6 +14,7 @@
 //! Names, e-mail addresses, links, reasons and bodies never appear in an error, a log line or `Debug` output.
 
 mod calls;
+mod draft;
 mod error;
 mod provider;
 mod reading;
@@ -27,7 +28,9 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 use signatures::WebhookScheme;
 
+pub use domain::credits::Terms as CreditTerms;
 pub use domain::envelope::Detection;
+pub use draft::FieldEdit;
 pub use error::{Class, ProviderError};
 pub use provider::{
     CLIENT_REFERENCE_KEY, Capabilities, Changed, CreateOrder, Created, ENVELOPE_ID_KEY, EXTERNAL_ID_KEY,

@@ -13,7 +13,7 @@ use domain::personal::Personal;
 use domain::time::Timestamp;
 use secrecy::SecretString;
 
-use crate::ProviderError;
+use crate::{CreditTerms, FieldEdit, ProviderError};
 
 /// Correlation key that holds our own envelope id: what [`Provider::find`] matches.
 pub const ENVELOPE_ID_KEY: &str = "countersign_envelope_id";
@@ -27,6 +27,11 @@ pub const CLIENT_REFERENCE_KEY: &str = "client_reference_id";
 pub trait Provider: Send + Sync {
     /// What this vendor can do and how it differs from others.
     fn capabilities(&self) -> Capabilities;
+
+    /// How the vendor counts credits; `None` if it does not.
+    fn credits(&self) -> Option<CreditTerms> {
+        None
+    }
 
     /// Makes an envelope. `key` is the idempotency key, at most 255 printable ASCII characters; it is ignored by
     /// vendors without keys, where the caller asks [`Provider::find`] before it tries again. A `Conflict` means
@@ -53,6 +58,18 @@ pub trait Provider: Send + Sync {
         fields_version: Option<u64>,
         key: &str,
     ) -> Result<(), ProviderError>;
+
+    /// Writes other texts into fields of a draft, under the vendor's optimistic lock; answers with the version that
+    /// follows. A `Conflict` means: read it again and decide. For vendors with [`Capabilities::edits_fields`].
+    async fn edit_fields(
+        &self,
+        id: &ProviderEnvelopeId,
+        fields_version: u64,
+        edits: &[FieldEdit],
+    ) -> Result<u64, ProviderError> {
+        let _ = (id, fields_version, edits);
+        Err(ProviderError::unsupported())
+    }
 
     /// Nudges the signer whose turn it is. A vendor may allow it only so often (`RateLimited`).
     async fn remind(&self, id: &ProviderEnvelopeId) -> Result<(), ProviderError>;
@@ -123,6 +140,8 @@ pub struct Capabilities {
     pub auto_send: bool,
     /// The vendor looks for fields by itself and says how far it is.
     pub detects_fields: bool,
+    /// [`Provider::edit_fields`] works.
+    pub edits_fields: bool,
     /// A person can review a draft at a link.
     pub review_link: bool,
     /// Envelopes can be made from a template.

@@ -1,4 +1,8 @@
-//! Calling Atlas (atlas.md §3).
+//! Calling Atlas (atlas.md §3, §21).
+
+mod find;
+mod options;
+mod templates;
 
 use std::time::Duration;
 
@@ -6,60 +10,39 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use domain::ids::{EnvelopeId, ProviderEnvelopeId};
 use domain::parties::Parties;
-use domain::retry::Retry;
 use http::{HeaderName, HeaderValue};
 use outbound::{Request, Response};
-use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
 
+use super::dialect::Dialect;
+use super::requests::Transport;
 use super::{error, requests, wire};
-use crate::calls::{self, Calls, Pace};
+use crate::calls::{self, Calls};
 use crate::error::Call;
 use crate::{
-    Capabilities, Class, ConnectError, ConnectionSettings, CreateOrder, Created, ENVELOPE_ID_KEY, Provider,
-    ProviderError, Snapshot, Source,
+    Capabilities, Class, ConnectError, ConnectionSettings, CreateOrder, Created, CreditTerms, FieldEdit,
+    Provider, ProviderError, Snapshot, Source,
 };
+pub(super) use options::Account;
+use options::Options;
+use templates::Templates;
 
-/// Pages read at most when an envelope is looked for.
-const PAGES_MAX: usize = 50;
-/// Envelopes read one by one at most, when a list leaves their correlation out.
-const READS_MAX: usize = 20;
 /// Redirects followed at most on the way to the signed PDF.
 const REDIRECTS_MAX: u8 = 3;
 /// How long the vendor remembers an idempotency key.
 const KEY_WINDOW: Duration = Duration::from_secs(24 * 3600);
 
-/// Options of an Atlas connection.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Options {
-    /// The connected account of a platform key, `ext_…` or an id; none for one's own.
-    account: Option<String>,
-    /// After how many seconds a connection without credits is tried again.
-    quota_pause_seconds: f64,
-    /// How fast the vendor is called.
-    pace: Pace,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { account: None, quota_pause_seconds: 900.0, pace: Pace::default() }
-    }
-}
-
-/// On whose behalf calls are made. Without it an envelope silently lands on the platform's own account.
-enum Account {
-    Own,
-    Connected(HeaderValue),
-}
-
 /// One connection to Atlas.
 pub struct Adapter {
     calls: Calls,
+    dialect: Dialect,
     account: Account,
+    uploads: Transport,
     webhook_url: Option<Url>,
     quota_pause: Duration,
+    credits: CreditTerms,
+    templates: Templates,
 }
 
 impl Adapter {
@@ -69,33 +52,24 @@ impl Adapter {
     /// An unknown or wrong option, or an HTTP client that cannot be made.
     pub fn new(settings: ConnectionSettings) -> Result<Self, ConnectError> {
         let options: Options = settings.options()?;
-        let wrong = |reason: &str| ConnectError::Options {
-            connection: settings.connection.clone(),
-            reason: reason.to_owned(),
-        };
-        let account = match &options.account {
-            None => Account::Own,
-            Some(account) => Account::Connected(
-                HeaderValue::from_str(account).map_err(|_| wrong("account must be printable ASCII"))?,
-            ),
-        };
-        let quota_pause = Duration::try_from_secs_f64(options.quota_pause_seconds)
-            .map_err(|_| wrong("quota_pause_seconds must be a positive number of seconds"))?;
         Ok(Self {
             calls: Calls::new(&settings, options.pace)?,
-            account,
+            dialect: options.dialect,
+            account: options.account(&settings)?,
+            uploads: options.uploads,
+            quota_pause: options.quota_pause(&settings)?,
+            credits: options.credits(),
             webhook_url: settings.webhook_url,
-            quota_pause,
+            templates: Templates::default(),
         })
     }
 
     fn url(&self, rest: &[&str]) -> Url {
-        self.calls.url(&["api"], rest)
+        self.calls.url(self.dialect.prefix(), rest)
     }
 
     fn envelope_url(&self, id: &ProviderEnvelopeId, rest: &[&str]) -> Url {
-        let path: Vec<&str> = ["envelope", id.as_str()].iter().chain(rest).copied().collect();
-        self.url(&path)
+        self.url(&self.dialect.envelope(id, rest))
     }
 
     fn authorised(&self, request: Request) -> Request {
@@ -126,21 +100,24 @@ impl Adapter {
 }
 
 fn with_key(request: Request, key: &str) -> Result<Request, ProviderError> {
-    Ok(request.header(HeaderName::from_static("idempotency-key"), calls::idempotency_key(key)?))
+    let key: HeaderValue = calls::idempotency_key(key)?;
+    Ok(request.header(HeaderName::from_static("idempotency-key"), key))
 }
 
 #[async_trait]
 impl Provider for Adapter {
     fn capabilities(&self) -> Capabilities {
+        let first = self.dialect.is_first();
         Capabilities {
             idempotency_keys: true,
             key_window: KEY_WINDOW,
             reopens: false,
             strictly_sequential: true,
-            auto_send: true,
+            auto_send: first,
             detects_fields: true,
+            edits_fields: first,
             review_link: true,
-            templates: true,
+            templates: first,
             document_urls: true,
             uploads: true,
             docx_uploads: true,
@@ -151,15 +128,29 @@ impl Provider for Adapter {
         }
     }
 
+    fn credits(&self) -> Option<CreditTerms> {
+        Some(self.credits)
+    }
+
     async fn create(&self, order: &CreateOrder, key: &str) -> Result<Created, ProviderError> {
         let webhook_url = order.webhook_url.as_deref().or(self.webhook_url.as_ref().map(Url::as_str));
-        let request = requests::create(order, webhook_url, |path| self.url(path))?;
-        let request = self.authorised(with_key(request, key)?);
+        let request =
+            requests::create(self.dialect, self.uploads, order, webhook_url, |path| self.url(path))?;
+        let request = with_key(request, key)?;
+        if let Source::Template { id, prefill } = &order.source {
+            self.check_template(id, &order.parties, prefill).await?;
+        }
+        let request = self.authorised(request);
         let response = match &order.source {
             Source::Url(_) | Source::Template { .. } => self.calls.send(request, Call::Write).await?,
             Source::Upload { .. } => self.calls.transfer(request, Call::Write).await?,
         };
-        let response = self.check(response, Call::Write).inspect_err(|error| self.calls.slow_down(error))?;
+        let response = self.check(response, Call::Write).inspect_err(|error| {
+            self.calls.slow_down(error);
+            if let Source::Template { id, .. } = &order.source {
+                self.templates.forget(id);
+            }
+        })?;
         wire::created(&calls::json_or_null(&response))
             .ok_or_else(|| ProviderError::unreadable(Call::Write, response.status))
     }
@@ -169,47 +160,17 @@ impl Provider for Adapter {
         envelope_id: &EnvelopeId,
         external_id: &str,
     ) -> Result<Option<Snapshot>, ProviderError> {
-        let wanted = envelope_id.to_string();
-        let mut cursors: Vec<String> = Vec::new();
-        let mut first_of_last_page = None;
-        let mut reads_left = READS_MAX;
-        for _ in 0..PAGES_MAX {
-            let mut url = self.url(&["envelopes"]);
-            if !external_id.is_empty() {
-                url.query_pairs_mut().append_pair("external_id", external_id);
-            }
-            if let Some(cursor) = cursors.last() {
-                url.query_pairs_mut().append_pair("cursor", cursor);
-            }
-            let answer = self.read(url, "list_envelopes").await?;
-            let (items, next) = wire::page(&answer);
-            let first = items.first().and_then(wire::id);
-            if first.is_none() || first == first_of_last_page {
-                return Ok(None);
-            }
-            for id in items.iter().filter_map(|item| candidate(item, &wanted)) {
-                reads_left = reads_left.checked_sub(1).ok_or_else(too_many)?;
-                let found = self.snapshot(&id).await?;
-                if found.correlation.get(ENVELOPE_ID_KEY) == Some(&wanted) {
-                    return Ok(Some(found));
-                }
-            }
-            first_of_last_page = first;
-            match next {
-                Some(next) if !cursors.iter().any(|seen| seen == next) => cursors.push(next.to_owned()),
-                Some(_) | None => return Ok(None),
-            }
-        }
-        Err(too_many())
+        self.look_for(envelope_id, external_id).await
     }
 
     async fn snapshot(&self, id: &ProviderEnvelopeId) -> Result<Snapshot, ProviderError> {
         let envelope = self.read(self.envelope_url(id, &[]), "get_envelope").await?;
-        let progress = match wire::tells_progress(&envelope) {
+        let progress = match wire::tells_progress(&envelope) || !self.dialect.is_first() {
             true => None,
             false => Some(self.read(self.envelope_url(id, &["status"]), "get_status").await?),
         };
-        wire::snapshot(&envelope, progress.as_ref()).ok_or_else(|| ProviderError::unreadable(Call::Read, 200))
+        wire::snapshot(self.dialect, &envelope, progress.as_ref())
+            .ok_or_else(|| ProviderError::unreadable(Call::Read, 200))
     }
 
     async fn send(
@@ -219,9 +180,25 @@ impl Provider for Adapter {
         fields_version: Option<u64>,
         key: &str,
     ) -> Result<(), ProviderError> {
-        let request = requests::send(self.envelope_url(id, &["send"]), parties, fields_version)?;
+        let url = self.envelope_url(id, &["send"]);
+        let request = requests::send(self.dialect, url, parties, fields_version)?;
         let answer = self.write(with_key(request, key)?).await;
         answer.inspect_err(|error| self.calls.slow_down(error)).map(drop)
+    }
+
+    async fn edit_fields(
+        &self,
+        id: &ProviderEnvelopeId,
+        fields_version: u64,
+        edits: &[FieldEdit],
+    ) -> Result<u64, ProviderError> {
+        if !self.dialect.is_first() {
+            return Err(ProviderError::unsupported());
+        }
+        let request = requests::fields(self.envelope_url(id, &["fields"]), fields_version, edits)?;
+        let response = self.write(request).await.inspect_err(|error| self.calls.slow_down(error))?;
+        wire::fields_version(&calls::json_or_null(&response))
+            .ok_or_else(|| ProviderError::unreadable(Call::Write, response.status))
     }
 
     async fn remind(&self, id: &ProviderEnvelopeId) -> Result<(), ProviderError> {
@@ -232,13 +209,14 @@ impl Provider for Adapter {
     async fn void(&self, id: &ProviderEnvelopeId, reason: &str) -> Result<(), ProviderError> {
         let url = self.envelope_url(id, &["void"]);
         let with_reason = Request::post_json(url.clone(), "void_envelope", &json!({"reason": reason}));
-        match self.write(with_reason).await {
+        let answer = match self.write(with_reason).await {
             // whether the first generation takes a reason is not documented (atlas.md §23.15)
             Err(error) if error.class == Class::InvalidRequest => {
-                self.write(Request::post(url, "void_envelope")).await.map(drop)
+                self.write(Request::post(url, "void_envelope")).await
             }
-            answer => answer.map(drop),
-        }
+            answer => answer,
+        };
+        answer.inspect_err(|error| self.calls.slow_down(error)).map(drop)
     }
 
     async fn download(&self, id: &ProviderEnvelopeId) -> Result<Bytes, ProviderError> {
@@ -251,19 +229,6 @@ impl Provider for Adapter {
         }
         calls::whole_pdf(&response)
     }
-}
-
-/// The item's id, unless its correlation shows that it is another's.
-fn candidate(item: &Value, wanted: &str) -> Option<ProviderEnvelopeId> {
-    let told = item.pointer("/metadata").filter(|metadata| metadata.is_object());
-    let fits =
-        told.is_none_or(|metadata| metadata.get(ENVELOPE_ID_KEY).and_then(Value::as_str) == Some(wanted));
-    if fits { wire::id(item) } else { None }
-}
-
-/// The search came to its bound: saying "not there" would invite a second envelope.
-fn too_many() -> ProviderError {
-    ProviderError::ours(Class::Conflict, Retry::Never, "too_many_candidates")
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use domain::parties::PARTIES_MAX;
 use domain::personal::Personal;
 use serde_json::Value;
 
+use super::dialect::Dialect;
 use crate::{Created, Snapshot, reading};
 
 /// Where parties are listed.
@@ -118,15 +119,33 @@ pub(super) fn reason(value: &Value) -> Option<Personal> {
     reading::text(value, &places).or_else(of_party).map(Personal::new)
 }
 
-/// How far field detection is, if the answer speaks of it.
-pub(super) fn detection(core: &Value) -> Option<Detection> {
-    match reading::text(core, &["/fields_status", "/fieldsStatus"])? {
-        "pending" => Some(Detection::Pending),
-        "ready" => Some(Detection::Ready),
-        "failed" => Some(Detection::Failed),
-        "recovered_empty" => Some(Detection::RecoveredEmpty),
-        _ => None,
+/// How far field detection is, if the answer speaks of it. The second generation says it by the state alone.
+pub(super) fn detection(dialect: Dialect, core: &Value) -> Option<Detection> {
+    match (reading::text(core, &["/fields_status", "/fieldsStatus"]), dialect) {
+        (Some("pending"), _) => Some(Detection::Pending),
+        (Some("ready"), _) => Some(Detection::Ready),
+        (Some("failed"), _) => Some(Detection::Failed),
+        (Some("recovered_empty"), _) => Some(Detection::RecoveredEmpty),
+        (Some(_), _) | (None, Dialect::First) => None,
+        (None, Dialect::Second) => match status(core) {
+            Some("draft" | "detecting") => Some(Detection::Pending),
+            Some(_) => Some(Detection::Ready),
+            None => None,
+        },
     }
+}
+
+/// The version that a send has to name: of the fields in the first generation, of everything in the second.
+fn version(dialect: Dialect, core: &Value) -> Option<u64> {
+    match dialect {
+        Dialect::First => fields_version(core),
+        Dialect::Second => reading::number(core, &["/version"]),
+    }
+}
+
+/// The fields' version in an answer of the first generation.
+pub(super) fn fields_version(value: &Value) -> Option<u64> {
+    reading::number(value, &["/fields_version", "/fieldsVersion", "/envelope/fields_version"])
 }
 
 /// The envelope's id in an answer.
@@ -152,8 +171,13 @@ pub(super) fn tells_progress(value: &Value) -> bool {
 }
 
 /// How the envelope stands; `progress` is the answer of the light status call, where it was needed.
-pub(super) fn snapshot(value: &Value, progress: Option<&Value>) -> Option<Snapshot> {
+pub(super) fn snapshot(dialect: Dialect, value: &Value, progress: Option<&Value>) -> Option<Snapshot> {
     let core = core(value);
+    // what the first generation calls a draft from the start, the second calls so only before it looks for fields
+    let word = status(core).map(|word| match (dialect, word) {
+        (Dialect::Second, "draft") => "detecting",
+        (Dialect::First | Dialect::Second, word) => word,
+    });
     let parties = parties(value);
     let counted = progress.and_then(count_told).unwrap_or_else(|| Count::of(&parties));
     let reason = reason(value);
@@ -163,9 +187,9 @@ pub(super) fn snapshot(value: &Value, progress: Option<&Value>) -> Option<Snapsh
             .any(|party| reading::text(party, &["/viewed_at", "/lastViewedAt"]).is_some());
     Some(Snapshot {
         provider_id: reading::envelope_id(value, &IDS)?,
-        claim: claim(status(core), counted, viewed, reason.clone()),
-        detection: detection(core),
-        fields_version: reading::number(core, &["/fields_version", "/fieldsVersion"]),
+        claim: claim(word, counted, viewed, reason.clone()),
+        detection: detection(dialect, core),
+        fields_version: version(dialect, core),
         signed: counted.signed,
         total: counted.total,
         parties,

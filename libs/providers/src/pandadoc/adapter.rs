@@ -130,6 +130,7 @@ impl Provider for Adapter {
             strictly_sequential: false,
             auto_send: false,
             detects_fields: false,
+            edits_fields: false,
             review_link: false,
             templates: true,
             document_urls: true,

@@ -172,6 +172,7 @@ impl Provider for Scripted {
             strictly_sequential: true,
             auto_send: true,
             detects_fields: true,
+            edits_fields: false,
             review_link: true,
             templates: true,
             document_urls: true,

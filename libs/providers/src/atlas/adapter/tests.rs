@@ -5,6 +5,7 @@ use axum::extract::{Query, RawQuery, State};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use domain::ids::ConnectionId;
+use domain::retry::Retry;
 use parking_lot::Mutex;
 use secrecy::SecretString;
 

@@ -3,7 +3,7 @@ use serde_json::json;
 use super::*;
 
 fn read(value: Value) -> Snapshot {
-    snapshot(&value, None).expect("a snapshot")
+    snapshot(Dialect::First, &value, None).expect("a snapshot")
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn the_light_status_call_is_asked_only_when_the_parties_do_not_tell() {
     let mut untold = untold;
     untold["envelope_id"] = json!("e1");
     let progress = json!({"status": "pending", "signed_count": 1, "total": 2});
-    let found = snapshot(&untold, Some(&progress)).unwrap();
+    let found = snapshot(Dialect::First, &untold, Some(&progress)).unwrap();
     assert_eq!((found.claim, found.signed, found.total), (Claim::PartySigned, 1, 2));
 }
 

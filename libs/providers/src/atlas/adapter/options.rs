@@ -1,0 +1,87 @@
+//! What can be set on a connection of this vendor.
+
+use std::time::Duration;
+
+use domain::time::Timestamp;
+use http::HeaderValue;
+use serde::Deserialize;
+
+use super::super::dialect::Dialect;
+use super::super::requests::Transport;
+use crate::calls::Pace;
+use crate::{ConnectError, ConnectionSettings, CreditTerms};
+
+/// Options of an Atlas connection.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Options {
+    /// The generation of the API: `g1` or `g2`.
+    pub dialect: Dialect,
+    /// The connected account of a platform key, `ext_…` or an id; none for one's own.
+    account: Option<String>,
+    /// How uploads travel: `multipart` or `inline`. The vendor keeps idempotency keys by transport, so it is to be
+    /// changed only while no upload is under way.
+    pub uploads: Transport,
+    /// After how many seconds a connection without credits is tried again.
+    quota_pause_seconds: f64,
+    /// What the account had at a known moment; the rest is counted from there.
+    credits: Option<Known>,
+    /// How fast the vendor is called.
+    pub pace: Pace,
+}
+
+/// Credits that a person read off the vendor's dashboard: the API does not tell them.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Known {
+    /// How many were left.
+    left: u64,
+    /// When.
+    at: jiff::Timestamp,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            dialect: Dialect::default(),
+            account: None,
+            uploads: Transport::default(),
+            quota_pause_seconds: 900.0,
+            credits: None,
+            pace: Pace::default(),
+        }
+    }
+}
+
+/// On whose behalf calls are made. Without it an envelope silently lands on the platform's own account.
+#[derive(Clone, Debug)]
+pub(in super::super) enum Account {
+    Own,
+    Connected(HeaderValue),
+}
+
+impl Options {
+    pub(super) fn account(&self, settings: &ConnectionSettings) -> Result<Account, ConnectError> {
+        let Some(account) = &self.account else { return Ok(Account::Own) };
+        let printable = !account.is_empty() && account.bytes().all(|byte| byte.is_ascii_graphic());
+        let value = printable.then(|| HeaderValue::from_str(account).ok()).flatten();
+        value.map(Account::Connected).ok_or_else(|| wrong(settings, "account must be printable ASCII"))
+    }
+
+    pub(super) fn quota_pause(&self, settings: &ConnectionSettings) -> Result<Duration, ConnectError> {
+        Duration::try_from_secs_f64(self.quota_pause_seconds)
+            .map_err(|_| wrong(settings, "quota_pause_seconds must be a positive number of seconds"))
+    }
+
+    /// One credit an envelope sent, back if it is voided before anybody signed (atlas.md §13).
+    pub(super) fn credits(&self) -> CreditTerms {
+        CreditTerms {
+            refunded_if_untouched: true,
+            known: self.credits.map(|known| (known.left, Timestamp(known.at.as_millisecond()))),
+        }
+    }
+}
+
+fn wrong(settings: &ConnectionSettings, reason: &str) -> ConnectError {
+    ConnectError::Options { connection: settings.connection.clone(), reason: reason.to_owned() }
+}

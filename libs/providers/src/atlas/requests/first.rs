@@ -1,0 +1,104 @@
+//! Bodies of the first generation.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use domain::parties::Parties;
+use outbound::{Part, Request};
+use serde_json::{Map, Value, json};
+use url::Url;
+
+use super::{Transport, fitting};
+use crate::{CreateOrder, FieldEdit, ProviderError, Source, calls};
+
+/// Fields changed at once at most.
+const EDITS_MAX: usize = 200;
+
+pub(super) fn create(
+    transport: Transport,
+    order: &CreateOrder,
+    webhook_url: Option<&str>,
+    route: impl Fn(&[&str]) -> Url,
+) -> Result<Request, ProviderError> {
+    let template = matches!(order.source, Source::Template { .. });
+    let mut body = common(order, webhook_url, parties(&order.parties, template)?)?;
+    match (&order.source, transport) {
+        (Source::Url(address), _) => {
+            body.insert("document_url".into(), json!(address));
+            Ok(Request::post_json(route(&["envelope"]), "create_envelope", &body))
+        }
+        (Source::Template { id, prefill }, _) => {
+            body.insert("prefill".into(), json!(prefill));
+            Ok(Request::post_json(route(&["templates", id, "send"]), "send_template", &body))
+        }
+        (Source::Upload { bytes, .. }, Transport::Inline) => {
+            body.insert("document".into(), json!(STANDARD.encode(fitting(bytes)?)));
+            Ok(Request::post_json(route(&["envelope"]), "create_envelope", &body))
+        }
+        (Source::Upload { file_name, content_type, bytes }, Transport::Multipart) => {
+            let file = Part {
+                name: "file".into(),
+                file_name: Some(file_name.clone()),
+                content_type: Some(content_type.clone()),
+                bytes: fitting(bytes)?.clone(),
+            };
+            let parts = std::iter::once(file).chain(body.into_iter().map(part)).collect();
+            Ok(Request::post_multipart(route(&["envelope"]), "create_envelope", parts))
+        }
+    }
+}
+
+/// What all ways have in common; `auto_send` is always said, because its default differs by way.
+fn common(
+    order: &CreateOrder,
+    webhook_url: Option<&str>,
+    parties: Value,
+) -> Result<Map<String, Value>, ProviderError> {
+    let mut body = Map::new();
+    body.insert("parties".into(), parties);
+    body.insert("metadata".into(), calls::correlation(&order.correlation)?);
+    body.insert("auto_send".into(), json!(order.auto_send));
+    if let Some(webhook_url) = webhook_url {
+        body.insert("webhook_url".into(), json!(webhook_url));
+    }
+    Ok(body)
+}
+
+/// A form part: text as it is, everything else as JSON text.
+fn part((name, value): (String, Value)) -> Part {
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    Part { name, file_name: None, content_type: None, bytes: Bytes::from(text) }
+}
+
+/// The parties; for templates the role goes under both names that the vendor's pages use.
+fn parties(parties: &Parties, template: bool) -> Result<Value, ProviderError> {
+    super::parties(parties.as_slice(), |party, entry| {
+        entry.insert("role".into(), json!(party.role));
+        entry.insert("order".into(), json!(party.order));
+        if template {
+            entry.insert("role_name".into(), json!(party.role));
+        }
+    })
+}
+
+/// Parties and version together, which avoids a drift between the two (atlas.md §6).
+pub(super) fn send(order: &Parties, version: Option<u64>) -> Result<Map<String, Value>, ProviderError> {
+    let mut body = Map::from_iter([("parties".to_owned(), parties(order, false)?)]);
+    if let Some(version) = version {
+        body.insert("fields_version".into(), json!(version));
+    }
+    Ok(body)
+}
+
+pub(super) fn fields(version: u64, edits: &[FieldEdit]) -> Result<Value, ProviderError> {
+    if edits.is_empty() || edits.len() > EDITS_MAX {
+        return Err(ProviderError::invalid("fields_number_wrong"));
+    }
+    let erased = || ProviderError::invalid("field_erased");
+    let written = |edit: &FieldEdit| {
+        let value = edit.value.reveal().ok_or_else(erased)?;
+        Ok(json!({"id": edit.id, "value": value}))
+    };
+    let fields = edits.iter().map(written).collect::<Result<Vec<Value>, ProviderError>>()?;
+    Ok(json!({"fields_version": version, "fields": fields}))
+}
