@@ -43,7 +43,12 @@ impl Ids {
 
     /// True `percent` times out of a hundred.
     pub fn chance(&self, percent: u8) -> bool {
-        self.bits() % 100 < u64::from(percent)
+        self.percentile() < percent
+    }
+
+    /// 0 to 99, each as likely.
+    pub fn percentile(&self) -> u8 {
+        u8::try_from(self.bits() % 100).unwrap_or(0)
     }
 }
 

@@ -9,7 +9,7 @@ mod policy;
 mod record;
 mod sender;
 
-pub use disturbance::{Disturbance, Mode};
+pub use disturbance::{Disturbance, Mixed, Mode};
 pub use message::{Answer, Attempt, Message, OnAnswer, Sign, Signed, Tamper};
 pub use policy::Policy;
 pub use record::{AttemptRecord, DeliveryRecord, DeliveryState};

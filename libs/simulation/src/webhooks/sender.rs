@@ -73,10 +73,11 @@ impl WebhookSender {
     pub fn send(&self, message: Message) {
         let disturbance = *self.0.disturbance.lock();
         let spared = !self.0.dice.chance(disturbance.percent);
-        match if spared { Mode::Normal } else { disturbance.mode } {
-            Mode::Normal => self.queue(self.parcel(message, DeliveryState::Pending)),
+        let (mode, n) = disturbance.of(spared, self.0.dice.percentile());
+        match mode {
+            Mode::Normal | Mode::Mixed => self.queue(self.parcel(message, DeliveryState::Pending)),
             Mode::Duplicate => {
-                for _ in 0..disturbance.n.clamp(1, 100) {
+                for _ in 0..n.clamp(1, 100) {
                     self.queue(self.parcel(message.clone(), DeliveryState::Pending));
                 }
             }
@@ -85,7 +86,7 @@ impl WebhookSender {
             Mode::Reorder => {
                 self.hold(message);
                 let mut held = self.0.held.lock();
-                if held.len() >= disturbance.n.clamp(2, 100) {
+                if held.len() >= n.clamp(2, 100) {
                     let parcels = held.drain(..).rev().collect();
                     let sender = self.clone();
                     self.0.background.spawn(async move { sender.one_after_another(parcels).await });
