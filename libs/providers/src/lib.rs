@@ -16,6 +16,7 @@
 mod calls;
 mod draft;
 mod error;
+mod oauth;
 mod provider;
 mod reading;
 mod settings;
@@ -32,6 +33,7 @@ pub use domain::credits::Terms as CreditTerms;
 pub use domain::envelope::Detection;
 pub use draft::FieldEdit;
 pub use error::{Class, ProviderError};
+pub use oauth::{Kept, OAuth, TokenStore, TokenStoreError, Tokens, TokensInMemory};
 pub use provider::{
     CLIENT_REFERENCE_KEY, Capabilities, Changed, CreateOrder, Created, ENVELOPE_ID_KEY, EXTERNAL_ID_KEY,
     MissedDelivery, NewSubscription, Page, Provider, Snapshot, Source, Subscription, SubscriptionStanding,
@@ -49,7 +51,10 @@ pub const fn kinds() -> &'static [&'static str] {
 /// An unknown kind, an option the vendor does not know, or TLS that cannot be set up.
 pub fn connect(kind: &str, settings: ConnectionSettings) -> Result<Arc<dyn Provider>, ConnectError> {
     match kind {
-        "atlas" => Ok(Arc::new(atlas::Adapter::new(settings)?)),
+        "atlas" => {
+            settings.without_oauth()?;
+            Ok(Arc::new(atlas::Adapter::new(settings)?))
+        }
         "pandadoc" => Ok(Arc::new(pandadoc::Adapter::new(settings)?)),
         _ => Err(ConnectError::UnknownKind { kind: kind.to_owned() }),
     }
@@ -65,9 +70,26 @@ pub fn scheme(kind: &str, _options: &Map<String, Value>) -> Option<Arc<dyn Webho
     }
 }
 
+/// The regions whose published addresses a kind's webhooks come from; empty if the vendor publishes none.
+pub const fn source_regions(kind: &str) -> &'static [&'static str] {
+    match kind.as_bytes() {
+        b"pandadoc" => pandadoc::SOURCE_REGIONS,
+        _ => &[],
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_region_of_a_kind_has_addresses_and_no_other_has() {
+        for kind in kinds() {
+            let scheme = scheme(kind, &Map::new()).expect("every kind has one");
+            assert!(source_regions(kind).iter().all(|region| !scheme.sources(region).is_empty()), "{kind}");
+            assert!(scheme.sources("atlantis").is_empty(), "{kind}");
+        }
+    }
 
     #[test]
     fn every_kind_has_a_webhook_scheme_and_an_unknown_one_has_none() {

@@ -1,5 +1,8 @@
 //! The shape of every vendor's webhook scheme.
 
+use std::net::IpAddr;
+use std::time::Duration;
+
 use domain::intake::{RawDelivery, Refusal, Signal};
 use domain::time::Timestamp;
 
@@ -21,4 +24,22 @@ pub trait WebhookScheme: Send + Sync {
     /// Never fails: what cannot be read is one signal of meaning `Nothing(Unreadable)` whose dedupe key is the
     /// hash of its bytes. A valid but empty batch is an empty vector. Call it only after [`Self::verify`].
     fn split(&self, delivery: &RawDelivery) -> Vec<Signal>;
+
+    /// The addresses the vendor publishes for a region its webhooks come from; empty for a region it does not have.
+    /// They only add to the signature, and may change without notice.
+    fn sources(&self, _region: &str) -> &'static [IpAddr] {
+        &[]
+    }
+
+    /// How long after it signed a delivery the vendor may still send those very bytes again: a key that was of use
+    /// more recently than that may be needed still.
+    fn retry_horizon(&self) -> Duration {
+        Duration::from_secs(24 * 3_600)
+    }
+
+    /// Whether the vendor signs with the key that was in use when an envelope was made, however long ago: then a key
+    /// is needed until every such envelope is closed.
+    fn signs_with_key_of_creation(&self) -> bool {
+        false
+    }
 }

@@ -63,8 +63,8 @@ mod tests {
     use super::*;
 
     const RULES: &[KindRule] = &[
-        KindRule { kind: "signer", call: "api_keys", verify: "api_keys" },
-        KindRule { kind: "sheets", call: "access_token", verify: "client_secrets" },
+        KindRule { kind: "signer", call: "api_keys", verify: "api_keys", regions: &[] },
+        KindRule { kind: "sheets", call: "access_token", verify: "client_secrets", regions: &[] },
     ];
 
     const FLOWS: &str = r#"

@@ -1,5 +1,7 @@
 //! Atlas' webhooks: proof of origin and meaning (atlas.md §11).
 
+use std::time::Duration;
+
 use domain::intake::{Claim, EnvelopeNews, Meaning, NoMeaning, RawDelivery, Refusal, Signal};
 use domain::time::Timestamp;
 use serde_json::Value;
@@ -32,6 +34,16 @@ impl WebhookScheme for Scheme {
 
     fn split(&self, delivery: &RawDelivery) -> Vec<Signal> {
         vec![read(&delivery.body).unwrap_or_else(|| unreadable(&delivery.body))]
+    }
+
+    /// The last retry comes 2 h 36 min after the first try (atlas.md §11.1).
+    fn retry_horizon(&self) -> Duration {
+        Duration::from_secs(3 * 3_600)
+    }
+
+    /// The signing key is the one that created the envelope.
+    fn signs_with_key_of_creation(&self) -> bool {
+        true
     }
 }
 

@@ -5,8 +5,11 @@
 //! vendor's word for *expired*.
 
 mod adapter;
+mod credential;
+mod documents;
 mod error;
 mod history;
+mod limits;
 mod requests;
 pub mod simulator;
 mod subscriptions;
@@ -14,4 +17,5 @@ mod webhook;
 mod wire;
 
 pub use adapter::Adapter;
+pub(crate) use webhook::REGIONS as SOURCE_REGIONS;
 pub use webhook::Scheme;

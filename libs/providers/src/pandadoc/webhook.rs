@@ -1,5 +1,7 @@
 //! PandaDoc's webhooks: proof of origin and meaning (pandadoc.md §4, §5, §7).
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use domain::intake::{Claim, EnvelopeNews, Meaning, NoMeaning, RawDelivery, Refusal, SIGNALS_MAX, Signal};
 use domain::time::Timestamp;
 use serde_json::Value;
@@ -21,7 +23,28 @@ const EVENT_ID_BYTES_MAX: usize = 200;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Scheme;
 
+/// The regions webhooks come from.
+pub(crate) const REGIONS: &[&str] = &["us", "eu"];
+/// Where webhooks of the United States come from (pandadoc.md §4).
+const SOURCES_US: [IpAddr; 3] =
+    [address(52, 12, 31, 116), address(52, 37, 240, 175), address(35, 167, 41, 246)];
+/// Where webhooks of the European Union come from (pandadoc.md §4).
+const SOURCES_EU: [IpAddr; 3] =
+    [address(3, 76, 175, 239), address(18, 192, 96, 161), address(18, 158, 79, 41)];
+
+const fn address(a: u8, b: u8, c: u8, d: u8) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::new(a, b, c, d))
+}
+
 impl WebhookScheme for Scheme {
+    fn sources(&self, region: &str) -> &'static [IpAddr] {
+        match region {
+            "us" => &SOURCES_US,
+            "eu" => &SOURCES_EU,
+            _ => &[],
+        }
+    }
+
     fn verify(&self, delivery: &RawDelivery, keys: &[VerifyKey], _now: Timestamp) -> Result<usize, Refusal> {
         let query = delivery.path_and_query.split_once('?').map_or("", |(_, query)| query);
         let mut values = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == SIGNATURE);

@@ -6,8 +6,9 @@ use domain::ids::TenantId;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::limits::{Limits, QuarantineLimits};
 use super::secret::SecretRef;
-use super::span;
+use super::span::{self, Span};
 
 /// What a kind of connection needs. The table of all kinds comes from the registries of adapters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub struct KindRule {
     pub call: &'static str,
     /// The field that holds the keys webhooks are verified with: `api_keys`, `shared_keys` or `client_secrets`.
     pub verify: &'static str,
+    /// The regions whose published addresses its webhooks come from, by their names; empty if the vendor has none.
+    pub regions: &'static [&'static str],
 }
 
 /// One account at a signature provider or a CRM.
@@ -44,6 +47,16 @@ pub struct Connection {
     /// What is done with the sender's address of a delivery.
     #[serde(default)]
     pub source_ips: SourceIps,
+    /// What is taken of its deliveries.
+    #[serde(default)]
+    pub limits: Limits,
+    /// How much of what is not believed is kept for an operator.
+    #[serde(default)]
+    pub quarantine: QuarantineLimits,
+    /// How long a key must have verified nothing before it is called safe to remove; what the vendor's own retries
+    /// need if absent.
+    #[serde(default)]
+    pub key_idle: Option<Span>,
     /// Settings of this kind of connection only; the adapter's guide lists them.
     #[serde(default)]
     pub options: BTreeMap<String, serde_json::Value>,
@@ -107,8 +120,8 @@ pub enum SourceIpsMode {
     /// Not at all.
     #[default]
     Off,
-    /// An unexpected address is to be logged and counted (accepted, not done yet).
+    /// An unexpected address is logged and counted.
     Log,
-    /// An unexpected address is refused. Not built yet, so the configuration refuses to promise it.
+    /// An unexpected address is refused, whatever the signature says.
     Enforce,
 }

@@ -7,6 +7,7 @@
 
 mod connection;
 mod flow;
+mod limits;
 mod loaded;
 mod mistake;
 mod places;
@@ -28,6 +29,7 @@ use serde::Deserialize;
 
 pub use connection::{Connection, KindRule, SourceIps, SourceIpsMode};
 pub use flow::{EnvelopePlan, Flow, PartyPlan, Send, When, Write};
+pub use limits::{Door, Limits, QuarantineLimits};
 pub use loaded::{Credentials, Loaded};
 pub use mistake::{ConfigurationError, Mistake};
 pub use secret::{Environment, KeySet, SecretRef, VerifyKey};
@@ -49,6 +51,9 @@ pub struct Configuration {
     #[serde(default, deserialize_with = "span::keyed")]
     #[schemars(with = "BTreeMap<String, Connection>")]
     pub connections: BTreeMap<ConnectionId, Connection>,
+    /// Where deliveries come in.
+    #[serde(default)]
+    pub ingress: Door,
     /// What leads to an envelope, and what is written back.
     #[serde(default)]
     pub flows: Vec<Flow>,

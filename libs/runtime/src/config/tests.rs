@@ -4,11 +4,12 @@ use std::io::Write as _;
 
 use super::*;
 
+mod limits;
 mod secrets;
 
 const RULES: &[KindRule] = &[
-    KindRule { kind: "signer", call: "api_keys", verify: "api_keys" },
-    KindRule { kind: "sheets", call: "access_token", verify: "client_secrets" },
+    KindRule { kind: "signer", call: "api_keys", verify: "api_keys", regions: &[] },
+    KindRule { kind: "sheets", call: "access_token", verify: "client_secrets", regions: &["us", "eu"] },
 ];
 
 const GOOD: &str = r#"
@@ -102,13 +103,6 @@ fn plain_words_and_numbers_are_read_as_text() {
     let connection = &read.connections[&"crm-main".parse().unwrap()];
     assert_eq!(connection.source_ips.mode, SourceIpsMode::Off);
     assert_eq!(connection.portal_id.as_deref(), Some("44001122"));
-}
-
-#[test]
-fn a_fence_that_would_not_stand_is_refused() {
-    let refused = load("mode: log", "mode: enforce").unwrap_err().to_string();
-    assert!(refused.contains("connections.crm-main.source_ips.mode"), "{refused}");
-    assert!(refused.contains("not enforced in this version"), "{refused}");
 }
 
 #[test]

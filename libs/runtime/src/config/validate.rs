@@ -50,12 +50,7 @@ fn check_connection(
             mistakes.push(Mistake::new(VALUE, format!("{path}.{key}"), what, mend));
         }
     }
-    if connection.source_ips.mode == SourceIpsMode::Enforce {
-        // A fence that does not stand is worse than none: nobody would look.
-        let what = "senders' addresses are not enforced in this version";
-        let mend = "write mode: log, and let the edge proxy enforce the list";
-        mistakes.push(Mistake::new(VALUE, format!("{path}.source_ips.mode"), what, mend));
-    }
+    super::limits::check(&connection.limits, &connection.quarantine, &path, mistakes);
     for field in SECRET_FIELDS {
         check_window(connection, field, &path, mistakes);
     }
@@ -67,6 +62,7 @@ fn check_connection(
         mistakes.push(Mistake::new(UNKNOWN_NAME, format!("{path}.kind"), what, mend));
         return;
     };
+    check_sources(connection, rule, &path, mistakes);
     let needs =
         [(rule.call, "cannot call its vendor without"), (rule.verify, "would believe no webhook without")];
     for (position, (field, why)) in needs.into_iter().enumerate() {
@@ -86,6 +82,27 @@ fn check_connection(
             let mend = format!("its keys go under `{}` and `{}`", rule.call, rule.verify);
             mistakes.push(Mistake::new(KEY_MISSING, format!("{path}.{field}"), what, mend));
         }
+    }
+}
+
+/// A fence that does not stand, or that nobody can pass, is worse than none.
+fn check_sources(connection: &Connection, rule: &KindRule, path: &str, mistakes: &mut Vec<Mistake>) {
+    let sources = &connection.source_ips;
+    for (position, region) in sources.regions.iter().enumerate() {
+        if !rule.regions.contains(&region.as_str()) {
+            let path = format!("{path}.source_ips.regions[{position}]");
+            let what = format!("a connection of kind `{}` has no region `{region}`", rule.kind);
+            let mend = match rule.regions {
+                [] => "this vendor publishes no addresses; name them under `addresses`".to_owned(),
+                regions => format!("known: {}", regions.join(", ")),
+            };
+            mistakes.push(Mistake::new(UNKNOWN_NAME, path, what, mend));
+        }
+    }
+    if sources.mode != SourceIpsMode::Off && sources.regions.is_empty() && sources.addresses.is_empty() {
+        let what = "no address is expected";
+        let mend = "name `regions` or `addresses`, or write mode: off";
+        mistakes.push(Mistake::new(VALUE, format!("{path}.source_ips"), what, mend));
     }
 }
 

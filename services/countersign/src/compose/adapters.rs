@@ -12,9 +12,14 @@ use secrecy::SecretString;
 
 /// Which secrets each kind of connection calls and verifies with.
 pub const RULES: [KindRule; 3] = [
-    KindRule { kind: "atlas", call: "api_keys", verify: "api_keys" },
-    KindRule { kind: "pandadoc", call: "api_key", verify: "shared_keys" },
-    KindRule { kind: "hubspot", call: "access_token", verify: "client_secrets" },
+    KindRule { kind: "atlas", call: "api_keys", verify: "api_keys", regions: &[] },
+    KindRule {
+        kind: "pandadoc",
+        call: "api_key",
+        verify: "shared_keys",
+        regions: providers::source_regions("pandadoc"),
+    },
+    KindRule { kind: "hubspot", call: "access_token", verify: "client_secrets", regions: &[] },
 ];
 
 /// Connections whose adapters cannot be made, with the reasons: options that do not fit, addresses that are none.
@@ -105,6 +110,7 @@ fn settings(
             let key = loaded.credentials(&key_of).and_then(|credentials| credentials.call_key(clock.now()));
             key.unwrap_or_else(|| SecretString::from(String::new()))
         }),
+        oauth: None,
         webhook_url: connection.webhook_url.as_deref().and_then(|url| url.parse().ok()),
         options: connection.options.clone().into_iter().collect(),
         allow_private_addresses,

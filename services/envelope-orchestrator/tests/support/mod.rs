@@ -33,8 +33,8 @@ use tonic::{Request, Status};
 use provider::Scripted;
 
 const RULES: [KindRule; 2] = [
-    KindRule { kind: "scripted", call: "api_key", verify: "shared_keys" },
-    KindRule { kind: "ledger", call: "access_token", verify: "client_secrets" },
+    KindRule { kind: "scripted", call: "api_key", verify: "shared_keys", regions: &[] },
+    KindRule { kind: "ledger", call: "access_token", verify: "client_secrets", regions: &[] },
 ];
 
 const CONFIGURATION: &str = r#"

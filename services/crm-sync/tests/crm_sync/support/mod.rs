@@ -35,8 +35,8 @@ pub const START: Timestamp = Timestamp(1_800_000_000_000);
 pub const SOON: Duration = Duration::from_secs(30);
 
 const RULES: [KindRule; 2] = [
-    KindRule { kind: "signer", call: "api_keys", verify: "api_keys" },
-    KindRule { kind: "hubspot", call: "access_token", verify: "client_secrets" },
+    KindRule { kind: "signer", call: "api_keys", verify: "api_keys", regions: &[] },
+    KindRule { kind: "hubspot", call: "access_token", verify: "client_secrets", regions: &[] },
 ];
 
 const CONFIGURATION: &str = include_str!("flows.yaml");

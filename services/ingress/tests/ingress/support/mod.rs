@@ -21,7 +21,7 @@ use tokio::net::TcpListener;
 pub use http::{Answer, post, request};
 pub use verifier::{Mode, Verifier};
 
-const RULES: [KindRule; 1] = [KindRule { kind: "scripted", call: "api_key", verify: "shared_keys" }];
+const RULES: [KindRule; 1] = [KindRule { kind: "scripted", call: "api_key", verify: "shared_keys", regions: &[] }];
 
 const CONFIGURATION: &str = r#"
 tenants: {acme: {}}

@@ -29,9 +29,9 @@ pub const START: Timestamp = Timestamp(1_800_000_000_000);
 pub const SOON: Duration = Duration::from_secs(30);
 
 const RULES: [KindRule; 3] = [
-    KindRule { kind: "atlas", call: "api_keys", verify: "api_keys" },
-    KindRule { kind: "pandadoc", call: "api_key", verify: "shared_keys" },
-    KindRule { kind: "hubspot", call: "access_token", verify: "client_secrets" },
+    KindRule { kind: "atlas", call: "api_keys", verify: "api_keys", regions: &[] },
+    KindRule { kind: "pandadoc", call: "api_key", verify: "shared_keys", regions: &["us", "eu"] },
+    KindRule { kind: "hubspot", call: "access_token", verify: "client_secrets", regions: &[] },
 ];
 
 /// One connection of each kind.
