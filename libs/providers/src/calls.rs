@@ -50,6 +50,15 @@ pub(crate) struct Calls {
 
 impl Calls {
     pub(crate) fn new(settings: &ConnectionSettings, pace: Pace) -> Result<Self, ConnectError> {
+        Self::paced(settings, pace, Vec::new())
+    }
+
+    /// With a pace of their own for some operations.
+    pub(crate) fn paced(
+        settings: &ConnectionSettings,
+        pace: Pace,
+        operation_rates: Vec<(&'static str, Rate)>,
+    ) -> Result<Self, ConnectError> {
         let connection = settings.connection.clone();
         if settings.base_url.cannot_be_a_base() {
             return Err(ConnectError::BaseUrl { connection });
@@ -57,6 +66,7 @@ impl Calls {
         let mut client = outbound::Settings::new(connection.as_str());
         client.allow_private_addresses = settings.allow_private_addresses;
         client.rate = Some(Rate { per_second: pace.per_second, burst: pace.burst });
+        client.operation_rates = operation_rates;
         let outbound = Outbound::new(client)
             .map_err(|source: OutboundError| ConnectError::Client { connection, source })?;
         Ok(Self {
@@ -85,6 +95,18 @@ impl Calls {
         url
     }
 
+    /// The address on the same host that does not stand below the API's prefix.
+    pub(crate) fn beside(&self, prefix: &[&str], rest: &[&str]) -> Url {
+        let mut url = self.url(prefix, &[]);
+        if let Ok(mut path) = url.path_segments_mut() {
+            prefix.iter().for_each(|_| {
+                path.pop();
+            });
+            path.extend(rest);
+        }
+        url
+    }
+
     /// The key that counts now.
     pub(crate) fn key(&self) -> SecretString {
         (self.key)()
@@ -100,6 +122,14 @@ impl Calls {
     pub(crate) async fn transfer(&self, request: Request, call: Call) -> Result<Response, ProviderError> {
         let request = request.deadline(self.deadline.saturating_mul(TRANSFER_FACTOR));
         self.outbound.send(request).await.map_err(|error| ProviderError::unanswered(call, &error))
+    }
+
+    /// Holds the calls back that share the operation's pace, where a vendor limits each kind of call by itself.
+    pub(crate) fn slow_down_operation(&self, operation: &str, error: &ProviderError) {
+        if (error.class, error.http) == (Class::RateLimited, Some(429)) {
+            let pause = if let Retry::After(pause) = error.retry { pause } else { Duration::ZERO };
+            self.outbound.pause_operation(operation, pause);
+        }
     }
 
     /// Holds all calls back for as long as a vendor asks whose limit counts all of them.

@@ -132,6 +132,9 @@ pub struct Capabilities {
     pub idempotency_keys: bool,
     /// How long the vendor remembers a key; zero without keys. Older: [`Provider::find`] before creating.
     pub key_window: Duration,
+    /// How long [`Provider::find`] may not find what was just made; zero where it always does. Without keys, a create
+    /// of unknown outcome is not repeated before.
+    pub search_lag: Duration,
     /// Closed envelopes can be reopened or corrected at the vendor (T23–T26).
     pub reopens: bool,
     /// Nobody signs before those with a lower order; else the vendor may let some sign in parallel.

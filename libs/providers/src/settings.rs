@@ -9,6 +9,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use url::Url;
 
+use crate::OAuth;
+
 /// Yields the key that calls are made with now, so that a reloaded key counts at once.
 pub type CurrentKey = Arc<dyn Fn() -> SecretString + Send + Sync>;
 
@@ -21,6 +23,8 @@ pub struct ConnectionSettings {
     pub base_url: Url,
     /// The key for calls.
     pub key: CurrentKey,
+    /// Access by OAuth instead of the key, where the vendor offers it.
+    pub oauth: Option<OAuth>,
     /// Where the vendor shall report, if an order does not say otherwise.
     pub webhook_url: Option<Url>,
     /// What only this vendor knows; an unknown option is refused.
@@ -30,6 +34,14 @@ pub struct ConnectionSettings {
 }
 
 impl ConnectionSettings {
+    /// Refuses access by OAuth, at a vendor that does not offer it.
+    pub(crate) fn without_oauth(&self) -> Result<(), ConnectError> {
+        match self.oauth {
+            None => Ok(()),
+            Some(_) => Err(ConnectError::NoOAuth { connection: self.connection.clone() }),
+        }
+    }
+
     /// The options as the vendor's own type.
     pub(crate) fn options<T: DeserializeOwned>(&self) -> Result<T, ConnectError> {
         serde_json::from_value(Value::Object(self.options.clone())).map_err(|source| ConnectError::Options {
@@ -55,6 +67,12 @@ pub enum ConnectError {
         connection: ConnectionId,
         /// Which option, and what is allowed.
         reason: String,
+    },
+    /// Access by OAuth is configured, but this vendor does not offer it.
+    #[error("connection {connection}: oauth: this kind of connection is called with a key")]
+    NoOAuth {
+        /// The connection.
+        connection: ConnectionId,
     },
     /// The base address cannot be extended by paths.
     #[error("connection {connection}: base_url must be an http or https address")]

@@ -111,6 +111,7 @@ impl Provider for Adapter {
         Capabilities {
             idempotency_keys: true,
             key_window: KEY_WINDOW,
+            search_lag: Duration::ZERO,
             reopens: false,
             strictly_sequential: true,
             auto_send: first,

@@ -1,44 +1,96 @@
-//! Calling PandaDoc (pandadoc.md §3).
+//! Calling PandaDoc (pandadoc.md §3): who asks, at which address, how fast. What is asked stands beside it, in
+//! `documents`, `history` and `subscriptions`.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use domain::ids::{EnvelopeId, ProviderEnvelopeId};
-use domain::intake::Claim;
+use domain::ids::{ConnectionId, EnvelopeId, ProviderEnvelopeId};
 use domain::parties::Parties;
 use domain::retry::Retry;
 use domain::time::Timestamp;
 use http::header::AUTHORIZATION;
 use outbound::{Request, Response};
-use secrecy::{ExposeSecret, SecretString};
+use parking_lot::Mutex;
+use secrecy::SecretString;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
+use tokio::time::Instant;
 use url::Url;
 
-use super::{error, requests, wire};
-use crate::calls::{self, Calls, Pace};
+use super::credential::Credential;
+use super::limits::Limits;
+use super::{error, requests};
+use crate::calls::{Calls, Pace};
 use crate::error::Call;
 use crate::{
-    Capabilities, Changed, Class, ConnectError, ConnectionSettings, CreateOrder, Created, ENVELOPE_ID_KEY,
-    MissedDelivery, NewSubscription, Page, Provider, ProviderError, Snapshot, Subscription, reading,
+    Capabilities, Changed, Class, ConnectError, ConnectionSettings, CreateOrder, Created, MissedDelivery,
+    NewSubscription, Page, Provider, ProviderError, Snapshot, Subscription,
 };
 
-/// The status number that expires a document: this vendor's void.
-const STATUS_VOIDED: u8 = 11;
+/// Where the API stands below the base address.
+const PREFIX: [&str; 2] = ["public", "v1"];
+/// A document that the vendor does not know is too young rather than gone for so long after it was made.
+const YOUNG: Duration = Duration::from_secs(60);
+/// Documents remembered as young; beyond, the oldest are taken for grown up.
+const YOUNG_MAX: usize = 10_000;
+/// Pause before a document is looked at again that is too young to be known.
+const YOUNG_PAUSE: Duration = Duration::from_secs(2);
 
 /// Options of a PandaDoc connection.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Options {
-    /// How fast the vendor is called.
-    pace: Pace,
+    /// One pace for every kind of call, in place of the vendor's table.
+    pace: Option<Pace>,
+    /// Time for one call, in milliseconds, where `pace` is absent; transfers of documents have four times as much.
+    deadline_ms: u64,
+    /// Limits of this account that differ from the published ones.
+    limits_per_minute: Limits,
+    /// The key is one of the sandbox: ten calls a minute of each kind, and no sealed documents.
+    sandbox: bool,
+    /// How long a new document may be missing in lists, in seconds: a create of unknown outcome is not repeated before.
+    search_lag_seconds: u64,
 }
 
-/// One connection to PandaDoc.
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            pace: None,
+            deadline_ms: Pace::default().deadline_ms,
+            limits_per_minute: Limits::default(),
+            sandbox: false,
+            search_lag_seconds: 15,
+        }
+    }
+}
+
+impl Options {
+    fn calls(&self, settings: &ConnectionSettings) -> Result<Calls, ConnectError> {
+        if let Some(name) = self.limits_per_minute.unknown() {
+            let reason = format!("limits_per_minute: there is no operation `{name}`");
+            return Err(ConnectError::Options { connection: settings.connection.clone(), reason });
+        }
+        let Some(pace) = self.pace else {
+            let others = self.limits_per_minute.others(self.sandbox);
+            let (per_second, burst) = (others.per_second, others.burst);
+            let pace = Pace { per_second, burst, deadline_ms: self.deadline_ms };
+            return Calls::paced(settings, pace, self.limits_per_minute.operations(self.sandbox));
+        };
+        Calls::new(settings, pace)
+    }
+}
+
+/// One connection to PandaDoc. Beside tokens it remembers which documents are young, which a crash may forget.
 pub struct Adapter {
     calls: Calls,
+    credential: Credential,
+    young: Mutex<VecDeque<(ProviderEnvelopeId, Instant)>>,
+    pub(super) connection: ConnectionId,
     pub(super) webhook_url: Option<Url>,
+    pub(super) sandbox: bool,
+    pub(super) search_lag: Duration,
 }
 
 impl Adapter {
@@ -48,7 +100,16 @@ impl Adapter {
     /// An unknown or wrong option, or an HTTP client that cannot be made.
     pub fn new(settings: ConnectionSettings) -> Result<Self, ConnectError> {
         let options: Options = settings.options()?;
-        Ok(Self { calls: Calls::new(&settings, options.pace)?, webhook_url: settings.webhook_url })
+        let calls = options.calls(&settings)?;
+        Ok(Self {
+            credential: Credential::new(settings.oauth, settings.key, &calls),
+            calls,
+            young: Mutex::default(),
+            connection: settings.connection,
+            webhook_url: settings.webhook_url,
+            sandbox: options.sandbox,
+            search_lag: Duration::from_secs(options.search_lag_seconds),
+        })
     }
 
     pub(super) fn documents_url(&self, rest: &[&str]) -> Url {
@@ -57,17 +118,46 @@ impl Adapter {
 
     pub(super) fn api_url(&self, collection: &str, rest: &[&str]) -> Url {
         let path: Vec<&str> = std::iter::once(collection).chain(rest.iter().copied()).collect();
-        self.calls.url(&["public", "v1"], &path)
+        self.calls.url(&PREFIX, &path)
     }
 
-    fn authorised(&self, request: Request) -> Request {
-        let value = format!("API-Key {}", self.calls.key().expose_secret());
-        request.secret_header(AUTHORIZATION, SecretString::from(value))
+    /// An address below another version of the API.
+    pub(super) fn v2_url(&self, rest: &[&str]) -> Url {
+        let path: Vec<&str> = ["public", "v2"].iter().chain(rest).copied().collect();
+        self.calls.beside(&PREFIX, &path)
     }
 
+    /// One attempt; one more if access had expired, which the vendor says before it does anything.
     pub(super) async fn send_checked(&self, request: Request, call: Call) -> Result<Response, ProviderError> {
-        let response = self.calls.send(self.authorised(request), call).await?;
-        error::check(response, call).inspect_err(|error| self.calls.slow_down(error))
+        self.exchange(request, call, false).await
+    }
+
+    /// [`Adapter::send_checked`] with the time that moving a document takes.
+    pub(super) async fn transfer(&self, request: Request, call: Call) -> Result<Response, ProviderError> {
+        self.exchange(request, call, true).await
+    }
+
+    async fn exchange(&self, request: Request, call: Call, large: bool) -> Result<Response, ProviderError> {
+        let operation = request.operation;
+        let attempt = async |credential: SecretString| {
+            let request = request.clone().secret_header(AUTHORIZATION, credential);
+            if large {
+                self.calls.transfer(request, call).await
+            } else {
+                self.calls.send(request, call).await
+            }
+        };
+        let credential = self.credential.now(&self.calls).await?;
+        let mut response = attempt(credential.clone()).await?;
+        if response.status == 401
+            && let Some(other) = self.credential.instead_of(&credential, &self.calls).await?
+        {
+            response = attempt(other.clone()).await?;
+            if response.status == 401 {
+                self.credential.refused_again(other).await;
+            }
+        }
+        error::check(response, call).inspect_err(|error| self.calls.slow_down_operation(operation, error))
     }
 
     pub(super) async fn read(&self, url: Url, operation: &'static str) -> Result<Value, ProviderError> {
@@ -75,48 +165,28 @@ impl Adapter {
         response.json().map_err(|_| ProviderError::unreadable(Call::Read, response.status))
     }
 
-    /// The details; while the document is being made there are none, and the bare status has to do.
-    async fn document(&self, id: &ProviderEnvelopeId) -> Result<Value, ProviderError> {
-        let details = || self.read(self.documents_url(&[id.as_str(), "details"]), "get_details");
-        match details().await {
-            Err(error) if matches!(error.class, Class::NotReady | Class::Conflict) => {
-                let status = self.read(self.documents_url(&[id.as_str()]), "get_status").await?;
-                // made in between: the bare status would hide the parties and the correlation
-                if wire::is_being_made(&status) { Ok(status) } else { details().await }
-            }
-            answer => answer,
+    /// Remembers that a document was made just now.
+    pub(super) fn is_new(&self, id: &ProviderEnvelopeId) {
+        let mut young = self.young.lock();
+        if young.len() >= YOUNG_MAX {
+            young.pop_front();
         }
+        young.push_back((id.clone(), Instant::now()));
     }
 
-    /// What a refused send means is told by the document: on its way already counts as sent.
-    async fn after_refused_send(
-        &self,
-        id: &ProviderEnvelopeId,
-        refusal: ProviderError,
-    ) -> Result<(), ProviderError> {
-        match self.snapshot(id).await?.claim {
-            Claim::Sent
-            | Claim::Viewed
-            | Claim::ChangesSuggested
-            | Claim::PartySigned
-            | Claim::PaymentDue
-            | Claim::Paid
-            | Claim::Completed
-            | Claim::Scheduled
-            | Claim::ApprovalRequested => Ok(()),
-            Claim::Processing => Err(ProviderError { class: Class::NotReady, ..refusal }),
-            Claim::Draft
-            | Claim::PreparationFailed { .. }
-            | Claim::ApprovalGranted
-            | Claim::ApprovalRefused
-            | Claim::Declined { .. }
-            | Claim::Voided
-            | Claim::Expired
-            | Claim::Deleted
-            | Claim::ArtifactReady
-            | Claim::DataExtracted
-            | Claim::Hint => Err(refusal),
+    /// What "not found" means of this document: the vendor is known to say so of those that it is still making.
+    pub(super) fn unless_young(&self, id: &ProviderEnvelopeId, error: ProviderError) -> ProviderError {
+        if error.class != Class::NotFound {
+            return error;
         }
+        let mut young = self.young.lock();
+        while young.front().is_some_and(|(_, since)| since.elapsed() >= YOUNG) {
+            young.pop_front();
+        }
+        if young.iter().any(|(known, _)| known == id) {
+            return ProviderError { class: Class::NotReady, retry: Retry::After(YOUNG_PAUSE), ..error };
+        }
+        error
     }
 }
 
@@ -126,6 +196,7 @@ impl Provider for Adapter {
         Capabilities {
             idempotency_keys: false,
             key_window: Duration::ZERO,
+            search_lag: self.search_lag,
             reopens: true,
             strictly_sequential: false,
             auto_send: false,
@@ -144,12 +215,7 @@ impl Provider for Adapter {
     }
 
     async fn create(&self, order: &CreateOrder, _key: &str) -> Result<Created, ProviderError> {
-        let request = self.authorised(requests::create(order, self.documents_url(&[]))?);
-        let response = self.calls.transfer(request, Call::Write).await?;
-        let response =
-            error::check(response, Call::Write).inspect_err(|error| self.calls.slow_down(error))?;
-        wire::created(&calls::json_or_null(&response))
-            .ok_or_else(|| ProviderError::unreadable(Call::Write, response.status))
+        self.make(order).await
     }
 
     async fn find(
@@ -157,23 +223,11 @@ impl Provider for Adapter {
         envelope_id: &EnvelopeId,
         _external_id: &str,
     ) -> Result<Option<Snapshot>, ProviderError> {
-        let mut url = self.documents_url(&[]);
-        url.query_pairs_mut()
-            .append_pair(&format!("metadata_{ENVELOPE_ID_KEY}"), &envelope_id.to_string())
-            .append_pair("order_by", "date_created")
-            .append_pair("count", "100");
-        let answer = self.read(url, "list_documents").await?;
-        // of several, which only a race can make, the oldest counts
-        let results = reading::list(&answer, &["/results"]);
-        match results.iter().find_map(|result| reading::envelope_id(result, &["/id", "/uuid"])) {
-            Some(id) => self.snapshot(&id).await.map(Some),
-            None => Ok(None),
-        }
+        self.search(envelope_id).await
     }
 
     async fn snapshot(&self, id: &ProviderEnvelopeId) -> Result<Snapshot, ProviderError> {
-        let document = self.document(id).await?;
-        wire::snapshot(&document).ok_or_else(|| ProviderError::unreadable(Call::Read, 200))
+        self.look(id).await.map_err(|error| self.unless_young(id, error))
     }
 
     async fn send(
@@ -183,49 +237,19 @@ impl Provider for Adapter {
         _fields_version: Option<u64>,
         _key: &str,
     ) -> Result<(), ProviderError> {
-        let url = self.documents_url(&[id.as_str(), "send"]);
-        let request = Request::post_json(url, "send_document", &json!({"silent": false}));
-        match self.send_checked(request, Call::Write).await {
-            Ok(_) => Ok(()),
-            Err(refusal) if refusal.class == Class::Conflict => self.after_refused_send(id, refusal).await,
-            Err(error) => Err(error),
-        }
+        self.send_out(id).await.map_err(|error| self.unless_young(id, error))
     }
 
     async fn remind(&self, id: &ProviderEnvelopeId) -> Result<(), ProviderError> {
-        let document = self.document(id).await?;
-        let url = self.documents_url(&[id.as_str(), "send-reminder"]);
-        let nobody = || ProviderError::ours(Class::Conflict, Retry::Never, "nobody_to_remind");
-        let request = requests::remind(&document, url).ok_or_else(nobody)?;
-        self.send_checked(request, Call::Write).await.map(drop)
+        self.nudge(id).await
     }
 
     async fn void(&self, id: &ProviderEnvelopeId, reason: &str) -> Result<(), ProviderError> {
-        let body = json!({"status": STATUS_VOIDED, "note": reason, "notify_recipients": false});
-        let url = self.documents_url(&[id.as_str(), "status"]);
-        self.send_checked(Request::patch_json(url, "void_document", &body), Call::Write).await.map(drop)
+        self.end(id, reason).await.map_err(|error| self.unless_young(id, error))
     }
 
     async fn download(&self, id: &ProviderEnvelopeId) -> Result<Bytes, ProviderError> {
-        let url = self.documents_url(&[id.as_str(), "download-protected"]);
-        let request = self.authorised(Request::get(url, "download_pdf"));
-        let response = self.calls.transfer(request, Call::Read).await?;
-        let response = error::check(response, Call::Read).map_err(|error| match error.class {
-            // "not completed yet" is only a matter of time here
-            Class::Conflict => ProviderError { class: Class::NotReady, ..error },
-            Class::InvalidRequest
-            | Class::Unauthorized
-            | Class::Forbidden
-            | Class::QuotaExhausted
-            | Class::NotFound
-            | Class::NotReady
-            | Class::Locked
-            | Class::TooLarge
-            | Class::RateLimited
-            | Class::OutcomeUnknown
-            | Class::Transient => error,
-        })?;
-        calls::whole_pdf(&response)
+        self.fetch(id).await
     }
 
     async fn changed_since(&self, since: Timestamp, page: u32) -> Result<Page<Changed>, ProviderError> {

@@ -7,12 +7,15 @@ use outbound::{Part, Request};
 use serde_json::{Map, Value, json};
 use url::Url;
 
-use super::wire;
+use super::{limits, wire};
 use crate::calls;
 use crate::{Class, CreateOrder, ProviderError, Source, reading};
 
 /// Longest upload, in bytes (pandadoc.md §9).
 pub(super) const UPLOAD_BYTES_MAX: usize = 50 * 1024 * 1024;
+
+/// A label of a prefill that begins so names a field of the template; any other names a variable in its text.
+const FIELD: &str = "field:";
 
 /// The create call of an order.
 pub(super) fn create(order: &CreateOrder, url: Url) -> Result<Request, ProviderError> {
@@ -22,15 +25,23 @@ pub(super) fn create(order: &CreateOrder, url: Url) -> Result<Request, ProviderE
     body.insert("metadata".into(), calls::correlation(&order.correlation)?);
     match &order.source {
         Source::Template { id, prefill } => {
-            let token = |(name, value)| json!({"name": name, "value": value});
+            let mut tokens = Vec::new();
+            let mut fields = Map::new();
+            for (label, text) in prefill {
+                match label.strip_prefix(FIELD) {
+                    Some(field) => drop(fields.insert(field.to_owned(), json!({"value": text}))),
+                    None => tokens.push(json!({"name": label, "value": text})),
+                }
+            }
             body.insert("template_uuid".into(), json!(id));
-            body.insert("tokens".into(), prefill.iter().map(token).collect());
-            Ok(Request::post_json(url, "create_document", &body))
+            body.insert("tokens".into(), json!(tokens));
+            body.insert("fields".into(), json!(fields));
+            Ok(Request::post_json(url, limits::CREATE_FROM_TEMPLATE, &body))
         }
         Source::Url(address) => {
             body.insert("url".into(), json!(address));
             body.insert("parse_form_fields".into(), json!(false));
-            Ok(Request::post_json(url, "create_document", &body))
+            Ok(Request::post_json(url, limits::CREATE_FROM_PDF, &body))
         }
         Source::Upload { file_name, content_type, bytes } => {
             if bytes.len() > UPLOAD_BYTES_MAX {
@@ -50,7 +61,7 @@ pub(super) fn create(order: &CreateOrder, url: Url) -> Result<Request, ProviderE
                 content_type: Some("application/json".into()),
                 bytes: Bytes::from(Value::Object(body).to_string()),
             };
-            Ok(Request::post_multipart(url, "create_document", vec![file, data]))
+            Ok(Request::post_multipart(url, limits::CREATE_FROM_PDF, vec![file, data]))
         }
     }
 }

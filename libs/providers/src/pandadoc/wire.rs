@@ -111,6 +111,26 @@ pub(super) fn is_being_made(document: &Value) -> bool {
     matches!(reading::text(document, &["/status"]), Some("document.uploaded" | "document.error"))
 }
 
+/// Whether the answer of a send says that signers have it; an answer that says nothing is believed.
+pub(super) fn is_on_its_way(answer: &Value) -> bool {
+    let waits = ["document.waiting_approval", "document.scheduled", "document.draft", "document.rejected"];
+    reading::text(answer, &["/status"]).is_none_or(|status| !waits.contains(&status))
+}
+
+/// Whether an expired document had time left when it ended: then somebody ended it.
+pub(super) fn ended_before_its_time(document: &Value) -> bool {
+    let due = reading::time(document, &["/expiration_date"]);
+    let ended = reading::time(document, &["/date_modified"]);
+    matches!((due, ended), (Some(due), Some(ended)) if ended < due)
+}
+
+/// Whether every reminder failed: the vendor says so of each recipient within a 200.
+pub(super) fn reminded_nobody(answer: &Value) -> bool {
+    let results = reading::list(answer, &["/result", "/results"]);
+    let failed = |result: &Value| reading::text(result, &["/email/status"]) == Some("error");
+    !results.is_empty() && results.iter().all(failed)
+}
+
 /// How the document stands, from its details or, while it is being made, from its bare status.
 pub(super) fn snapshot(document: &Value) -> Option<Snapshot> {
     let parties = parties(document);

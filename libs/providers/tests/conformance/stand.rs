@@ -253,6 +253,7 @@ fn connect(kind: &str, base_url: &str, key: &str, webhook_url: Option<&str>) -> 
         connection: ConnectionId::from_str("under-test").expect("a connection id"),
         base_url: base_url.parse().expect("an address"),
         key: Arc::new(move || SecretString::from(key.clone())),
+        oauth: None,
         webhook_url: webhook_url.map(|url| url.parse().expect("an address")),
         options: json!({"pace": {"per_second": 10_000.0, "burst": 1_000, "deadline_ms": 5_000}})
             .as_object()

@@ -168,6 +168,7 @@ impl Provider for Scripted {
         Capabilities {
             idempotency_keys: self.keys,
             key_window: if self.keys { Duration::from_secs(86_400) } else { Duration::ZERO },
+            search_lag: Duration::ZERO,
             reopens: false,
             strictly_sequential: true,
             auto_send: true,

@@ -26,6 +26,7 @@ fn adapter(base_url: &str, options: Value) -> Result<Adapter, ConnectError> {
         connection: ConnectionId::from_str("atlas-main").expect("a connection id"),
         base_url: base_url.parse().expect("an address"),
         key: Arc::new(|| SecretString::from("atlas_live_1".to_owned())),
+        oauth: None,
         webhook_url: None,
         options: options.as_object().cloned().unwrap_or_default(),
         allow_private_addresses: true,

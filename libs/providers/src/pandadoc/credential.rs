@@ -1,0 +1,245 @@
+//! Who we are to PandaDoc: a key, or access by OAuth (pandadoc.md §1).
+//!
+//! An access token that the vendor refuses is refreshed once, by one caller of one replica, while the others of
+//! this process wait and those of other replicas are told to come back. The new pair is kept before it is used:
+//! the old refresh token is spent by then, and one that only a crashed process knew would end our access. A pair
+//! that could not be kept is held on to, and kept before anything else is done.
+
+use std::time::Duration;
+
+use domain::retry::Retry;
+use outbound::Request;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+use signatures::sha256_hex;
+use tokio::sync::Mutex;
+use url::Url;
+
+use crate::calls::{Calls, json_or_null};
+use crate::error::Call;
+use crate::{Class, CurrentKey, Kept, OAuth, ProviderError, TokenStoreError, Tokens, reading};
+
+/// What we ask to be allowed.
+const SCOPE: &str = "read+write";
+/// A claim ends after so long, if whoever made it has died: longer than a refresh may take.
+const CLAIM: Duration = Duration::from_secs(60);
+/// Pause while another replica refreshes.
+const ELSEWHERE_PAUSE: Duration = Duration::from_millis(500);
+
+/// Who we are.
+pub(super) enum Credential {
+    Key(CurrentKey),
+    OAuth(Box<Access>),
+}
+
+/// Access by OAuth.
+pub(super) struct Access {
+    oauth: OAuth,
+    token_url: Url,
+    /// Of the configured refresh token.
+    consent: String,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    access: Option<SecretString>,
+    /// Kept nowhere yet, with the claim it was made under.
+    unsaved: Option<(u64, Tokens)>,
+    /// Came from a refresh and was refused all the same: no refresh helps.
+    hopeless: Option<SecretString>,
+}
+
+impl Credential {
+    pub(super) fn new(oauth: Option<OAuth>, key: CurrentKey, calls: &Calls) -> Self {
+        let Some(oauth) = oauth else { return Self::Key(key) };
+        let token_url = oauth
+            .token_url
+            .clone()
+            .unwrap_or_else(|| calls.beside(&["public", "v1"], &["oauth2", "access_token"]));
+        let consent = sha256_hex(oauth.refresh_token.expose_secret().as_bytes());
+        Self::OAuth(Box::new(Access { oauth, token_url, consent, state: Mutex::default() }))
+    }
+
+    /// What to say with a call now; it may take a refresh to know.
+    pub(super) async fn now(&self, calls: &Calls) -> Result<SecretString, ProviderError> {
+        match self {
+            Self::Key(key) => Ok(SecretString::from(format!("API-Key {}", key().expose_secret()))),
+            Self::OAuth(access) => access.now(calls).await.map(|token| bearer(&token)),
+        }
+    }
+
+    /// What to say instead of what was refused with 401; `None` if there is nothing else to say.
+    pub(super) async fn instead_of(
+        &self,
+        refused: &SecretString,
+        calls: &Calls,
+    ) -> Result<Option<SecretString>, ProviderError> {
+        match self {
+            Self::Key(_) => Ok(None),
+            Self::OAuth(access) => {
+                let token = access.instead_of(refused, calls).await?;
+                Ok(token.map(|token| bearer(&token)))
+            }
+        }
+    }
+
+    /// The second answer was a refusal too.
+    pub(super) async fn refused_again(&self, refused: SecretString) {
+        if let Self::OAuth(access) = self {
+            access.state.lock().await.hopeless = Some(refused);
+        }
+    }
+}
+
+impl Access {
+    async fn now(&self, calls: &Calls) -> Result<SecretString, ProviderError> {
+        let mut state = self.state.lock().await;
+        self.save(&mut state).await?;
+        if let Some(access) = &state.access {
+            return Ok(access.clone());
+        }
+        let kept = self.oauth.tokens.load().await.map_err(store_error)?;
+        match self.of_our_consent(&kept) {
+            Some(tokens) => Ok(state.access.insert(tokens.access.clone()).clone()),
+            None => self.refresh(&mut state, &kept, calls).await,
+        }
+    }
+
+    async fn instead_of(
+        &self,
+        refused: &SecretString,
+        calls: &Calls,
+    ) -> Result<Option<SecretString>, ProviderError> {
+        let mut state = self.state.lock().await;
+        if let Some(access) = &state.access
+            && !is_bearer(refused, access)
+        {
+            // another task was faster
+            return Ok(Some(access.clone()));
+        }
+        if state.hopeless.as_ref().is_some_and(|hopeless| same(hopeless, refused)) {
+            return Ok(None);
+        }
+        self.save(&mut state).await?;
+        let kept = self.oauth.tokens.load().await.map_err(store_error)?;
+        if let Some(tokens) = self.of_our_consent(&kept)
+            && !is_bearer(refused, &tokens.access)
+        {
+            // another replica was faster
+            return Ok(Some(state.access.insert(tokens.access.clone()).clone()));
+        }
+        self.refresh(&mut state, &kept, calls).await.map(Some)
+    }
+
+    /// Makes the store hold what only we know.
+    async fn save(&self, state: &mut State) -> Result<(), ProviderError> {
+        if let Some((claimed, tokens)) = &state.unsaved {
+            match self.oauth.tokens.keep(*claimed, tokens).await {
+                // somebody else has newer ones: the next refusal will bring them
+                Ok(()) | Err(TokenStoreError::Busy) => {}
+                Err(error @ TokenStoreError::Unavailable) => return Err(store_error(error)),
+            }
+            state.access = Some(tokens.access.clone());
+            state.unsaved = None;
+        }
+        Ok(())
+    }
+
+    async fn refresh(
+        &self,
+        state: &mut State,
+        kept: &Kept,
+        calls: &Calls,
+    ) -> Result<SecretString, ProviderError> {
+        let refresh = self.of_our_consent(kept).map_or(&self.oauth.refresh_token, |tokens| &tokens.refresh);
+        let claimed = self.oauth.tokens.claim(kept.revision, CLAIM).await.map_err(store_error)?;
+        let tokens = match self.ask(refresh, calls).await {
+            Ok(tokens) => tokens,
+            Err(error) => {
+                // Whether the vendor has heard us or not: the next try begins with what is kept then.
+                self.oauth.tokens.give_back(claimed).await;
+                return Err(error);
+            }
+        };
+        state.unsaved = Some((claimed, tokens));
+        self.save(state).await?;
+        let elsewhere = || store_error(TokenStoreError::Busy);
+        state.access.clone().ok_or_else(elsewhere)
+    }
+
+    async fn ask(&self, refresh: &SecretString, calls: &Calls) -> Result<Tokens, ProviderError> {
+        let form = [
+            ("grant_type", "refresh_token"),
+            ("client_id", &self.oauth.client_id),
+            ("client_secret", self.oauth.client_secret.expose_secret()),
+            ("refresh_token", refresh.expose_secret()),
+            ("scope", SCOPE),
+        ];
+        let form = form.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+        let request = Request::post_form(self.token_url.clone(), "refresh_token", form);
+        // The call it is for has not been made: a refresh that fails is never an unknown outcome of that call.
+        let answer = calls.send(request, Call::Read).await?;
+        let body = json_or_null(&answer);
+        if !answer.is_success() {
+            let code = reading::text(&body, &["/error", "/type"]).unwrap_or_default();
+            let error = ProviderError::answered(Call::Read, answer.status, code, answer.retry_after());
+            return Err(match error.class {
+                // a refresh token that is dead is a consent that is gone: a person must give it again
+                Class::InvalidRequest | Class::Forbidden | Class::NotFound => {
+                    ProviderError { class: Class::Unauthorized, retry: Retry::Never, ..error }
+                }
+                Class::Unauthorized
+                | Class::QuotaExhausted
+                | Class::NotReady
+                | Class::Conflict
+                | Class::Locked
+                | Class::TooLarge
+                | Class::RateLimited
+                | Class::OutcomeUnknown
+                | Class::Transient => error,
+            });
+        }
+        self.read(&body, refresh).ok_or_else(|| ProviderError::unreadable(Call::Read, answer.status))
+    }
+
+    fn read(&self, body: &Value, spent: &SecretString) -> Option<Tokens> {
+        let secret =
+            |pointer| reading::text(body, &[pointer]).map(|text| SecretString::from(text.to_owned()));
+        Some(Tokens {
+            access: secret("/access_token")?,
+            // a vendor that does not rotate lets the old one live
+            refresh: secret("/refresh_token").unwrap_or_else(|| spent.clone()),
+            consent: self.consent.clone(),
+        })
+    }
+
+    /// What is kept, if it began with the consent that is configured now.
+    fn of_our_consent<'a>(&self, kept: &'a Kept) -> Option<&'a Tokens> {
+        kept.tokens.as_ref().filter(|tokens| tokens.consent == self.consent)
+    }
+}
+
+fn bearer(token: &SecretString) -> SecretString {
+    SecretString::from(format!("Bearer {}", token.expose_secret()))
+}
+
+fn is_bearer(value: &SecretString, token: &SecretString) -> bool {
+    same(value, &bearer(token))
+}
+
+fn same(one: &SecretString, other: &SecretString) -> bool {
+    one.expose_secret() == other.expose_secret()
+}
+
+/// The call was not made: once more in a moment.
+fn store_error(error: TokenStoreError) -> ProviderError {
+    match error {
+        TokenStoreError::Busy => {
+            ProviderError::ours(Class::Transient, Retry::After(ELSEWHERE_PAUSE), "token_refresh_elsewhere")
+        }
+        TokenStoreError::Unavailable => {
+            ProviderError::ours(Class::Transient, Retry::WithBackoff, "token_store_unavailable")
+        }
+    }
+}

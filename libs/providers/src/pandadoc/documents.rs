@@ -1,0 +1,234 @@
+//! What is asked of a document (pandadoc.md §3): make, find, look, send, nudge, end, take back, fetch.
+
+use bytes::Bytes;
+use domain::ids::{EnvelopeId, ProviderEnvelopeId};
+use domain::intake::Claim;
+use domain::personal::Personal;
+use domain::retry::Retry;
+use http::Method;
+use outbound::Request;
+use serde_json::{Value, json};
+
+use super::adapter::Adapter;
+use super::{limits, requests, wire};
+use crate::calls;
+use crate::error::Call;
+use crate::{Class, CreateOrder, Created, ENVELOPE_ID_KEY, ProviderError, Snapshot, reading};
+
+/// The status number that expires a document: this vendor's void.
+const STATUS_VOIDED: u8 = 11;
+/// Lines of an audit trail that are looked at: the newest say how a document ended.
+const AUDIT_LINES: &str = "100";
+/// Audit actions: expired by itself, expired by a person, declined by a person of the sender, by a recipient.
+const EXPIRED: u64 = 13;
+const EXPIRED_BY_HAND: u64 = 19;
+const DECLINED_BY_HAND: u64 = 27;
+const DECLINED: u64 = 43;
+
+impl Adapter {
+    /// A create of unknown outcome may not be searched for before lists have caught up.
+    pub(super) async fn make(&self, order: &CreateOrder) -> Result<Created, ProviderError> {
+        let request = requests::create(order, self.documents_url(&[]))?;
+        let answer = self.transfer(request, Call::Write).await.and_then(|response| {
+            let unreadable = || ProviderError::unreadable(Call::Write, response.status);
+            wire::created(&calls::json_or_null(&response)).ok_or_else(unreadable)
+        });
+        match answer {
+            Ok(created) => {
+                self.is_new(&created.provider_id);
+                Ok(created)
+            }
+            Err(error) if error.class == Class::OutcomeUnknown => {
+                let waited = if let Retry::After(asked) = error.retry { asked } else { self.search_lag };
+                Err(ProviderError { retry: Retry::After(waited.max(self.search_lag)), ..error })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Of several, which only a create of unknown outcome can leave, the one that went furthest counts, else the oldest;
+    /// the others that nobody has sent are removed.
+    pub(super) async fn search(&self, envelope_id: &EnvelopeId) -> Result<Option<Snapshot>, ProviderError> {
+        let mut url = self.documents_url(&[]);
+        url.query_pairs_mut()
+            .append_pair(&format!("metadata_{ENVELOPE_ID_KEY}"), &envelope_id.to_string())
+            .append_pair("order_by", "date_created")
+            .append_pair("count", "100");
+        let answer = self.read(url, "list_documents").await?;
+        let mut twins: Vec<(ProviderEnvelopeId, bool)> = reading::list(&answer, &["/results"])
+            .iter()
+            .filter_map(|result| Some((reading::envelope_id(result, &["/id", "/uuid"])?, is_unsent(result))))
+            .collect();
+        if twins.is_empty() {
+            return Ok(None);
+        }
+        let (kept, _) = twins.remove(twins.iter().position(|(_, unsent)| !unsent).unwrap_or(0));
+        for (twin, _) in twins.iter().filter(|(_, unsent)| *unsent) {
+            tracing::warn!(connection = %self.connection, provider.id = %twin, "a create made two documents: the younger goes");
+            // not worth failing for: whoever searches next tries again
+            let removed = self.delete(twin).await;
+            if let Err(error) = removed {
+                tracing::warn!(connection = %self.connection, provider.id = %twin, %error, "the twin stays");
+            }
+        }
+        self.look(&kept).await.map(Some)
+    }
+
+    /// The details; while the document is being made there are none, and the bare status has to do.
+    async fn document(&self, id: &ProviderEnvelopeId) -> Result<Value, ProviderError> {
+        let details = || self.read(self.documents_url(&[id.as_str(), "details"]), limits::DETAILS);
+        match details().await {
+            Err(error) if matches!(error.class, Class::NotReady | Class::Conflict) => {
+                let status = self.read(self.documents_url(&[id.as_str()]), "get_status").await?;
+                // made in between: the bare status would hide the parties and the correlation
+                if wire::is_being_made(&status) { Ok(status) } else { details().await }
+            }
+            answer => answer,
+        }
+    }
+
+    /// How it stands; how it ended is told apart by the audit trail where that may be read.
+    pub(super) async fn look(&self, id: &ProviderEnvelopeId) -> Result<Snapshot, ProviderError> {
+        let document = self.document(id).await?;
+        let mut seen = wire::snapshot(&document).ok_or_else(|| ProviderError::unreadable(Call::Read, 200))?;
+        if seen.claim == Claim::Expired {
+            let by_hand = match self.ending(id, &[EXPIRED, EXPIRED_BY_HAND]).await {
+                Some((action, _)) => action == EXPIRED_BY_HAND,
+                None => wire::ended_before_its_time(&document),
+            };
+            seen.claim = if by_hand { Claim::Voided } else { Claim::Expired };
+        } else if matches!(seen.claim, Claim::Declined { .. }) && seen.reason.is_none() {
+            seen.reason = self.ending(id, &[DECLINED, DECLINED_BY_HAND]).await.and_then(|(_, reason)| reason);
+        }
+        Ok(seen)
+    }
+
+    /// The newest of these actions in the audit trail, with its reason; `None` if the trail may not be read (only
+    /// administrators may) or does not say.
+    async fn ending(&self, id: &ProviderEnvelopeId, actions: &[u64]) -> Option<(u64, Option<Personal>)> {
+        let mut url = self.v2_url(&["documents", id.as_str(), "audit-trail"]);
+        url.query_pairs_mut().append_pair("limit", AUDIT_LINES);
+        let trail = self.read(url, "get_audit_trail").await.ok()?;
+        let lines = reading::list(&trail, &["/results"]).iter();
+        let found =
+            lines.filter(|line| reading::number(line, &["/action"]).is_some_and(|a| actions.contains(&a)));
+        let newest = found.max_by_key(|line| reading::time(line, &["/date_created"]))?;
+        let reason = reading::text(newest, &["/reason"]).map(Personal::new);
+        Some((reading::number(newest, &["/action"])?, reason))
+    }
+
+    pub(super) async fn send_out(&self, id: &ProviderEnvelopeId) -> Result<(), ProviderError> {
+        let url = self.documents_url(&[id.as_str(), "send"]);
+        let request = Request::post_json(url, limits::SEND, &json!({"silent": false}));
+        match self.send_checked(request, Call::Write).await {
+            // it went to the approvers instead: the caller reads it and waits for them
+            Ok(answer) if !wire::is_on_its_way(&calls::json_or_null(&answer)) => {
+                Err(ProviderError::ours(Class::Conflict, Retry::WithBackoff, "not_sent_yet"))
+            }
+            Ok(_) => Ok(()),
+            Err(refusal) if refusal.class == Class::Conflict => self.after_refused_send(id, refusal).await,
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What a refused send means is told by the document: on its way already counts as sent.
+    async fn after_refused_send(
+        &self,
+        id: &ProviderEnvelopeId,
+        refusal: ProviderError,
+    ) -> Result<(), ProviderError> {
+        match self.look(id).await?.claim {
+            Claim::Sent
+            | Claim::Viewed
+            | Claim::ChangesSuggested
+            | Claim::PartySigned
+            | Claim::PaymentDue
+            | Claim::Paid
+            | Claim::Completed => Ok(()),
+            Claim::Processing => Err(ProviderError { class: Class::NotReady, ..refusal }),
+            // it waits for somebody there: the caller reads it and tells what for
+            Claim::Scheduled
+            | Claim::ApprovalRequested
+            | Claim::Draft
+            | Claim::PreparationFailed { .. }
+            | Claim::ApprovalGranted
+            | Claim::ApprovalRefused
+            | Claim::Declined { .. }
+            | Claim::Voided
+            | Claim::Expired
+            | Claim::Deleted
+            | Claim::ArtifactReady
+            | Claim::DataExtracted
+            | Claim::Hint => Err(refusal),
+        }
+    }
+
+    pub(super) async fn nudge(&self, id: &ProviderEnvelopeId) -> Result<(), ProviderError> {
+        let document = self.document(id).await?;
+        let url = self.documents_url(&[id.as_str(), "send-reminder"]);
+        let nobody = || ProviderError::ours(Class::Conflict, Retry::Never, "nobody_to_remind");
+        let request = requests::remind(&document, url).ok_or_else(nobody)?;
+        let answer = self.send_checked(request, Call::Write).await?;
+        if wire::reminded_nobody(&calls::json_or_null(&answer)) { Err(nobody()) } else { Ok(()) }
+    }
+
+    pub(super) async fn end(&self, id: &ProviderEnvelopeId, reason: &str) -> Result<(), ProviderError> {
+        let body = json!({"status": STATUS_VOIDED, "note": reason, "notify_recipients": false});
+        let url = self.documents_url(&[id.as_str(), "status"]);
+        self.send_checked(Request::patch_json(url, "void_document", &body), Call::Write).await.map(drop)
+    }
+
+    /// Takes a document back to draft, wherever it stands: signatures are gone, and it must be sent again.
+    ///
+    /// # Errors
+    /// As any call; a `Conflict` means that it is a draft already.
+    pub async fn revert_to_draft(&self, id: &ProviderEnvelopeId) -> Result<(), ProviderError> {
+        let url = self.documents_url(&[id.as_str(), "draft"]);
+        self.send_checked(Request::post_json(url, "revert_document", &json!({})), Call::Write).await.map(drop)
+    }
+
+    /// Deletes a document for good.
+    ///
+    /// # Errors
+    /// As any call; a document that is gone already is none.
+    pub async fn delete(&self, id: &ProviderEnvelopeId) -> Result<(), ProviderError> {
+        let request = Request::get(self.documents_url(&[id.as_str()]), "delete_document");
+        let request = Request { method: Method::DELETE, ..request };
+        match self.send_checked(request, Call::Write).await {
+            Err(error) if error.class != Class::NotFound => Err(error),
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
+    /// The sealed document; with a sandbox key, which is refused that one, the plain one with its watermark.
+    pub(super) async fn fetch(&self, id: &ProviderEnvelopeId) -> Result<Bytes, ProviderError> {
+        let (word, operation) = if self.sandbox {
+            ("download", limits::DOWNLOAD)
+        } else {
+            ("download-protected", limits::DOWNLOAD_PROTECTED)
+        };
+        let request = Request::get(self.documents_url(&[id.as_str(), word]), operation);
+        let response = self.transfer(request, Call::Read).await.map_err(|error| match error.class {
+            // "not completed yet" is only a matter of time here
+            Class::Conflict => ProviderError { class: Class::NotReady, ..error },
+            Class::InvalidRequest
+            | Class::Unauthorized
+            | Class::Forbidden
+            | Class::QuotaExhausted
+            | Class::NotFound
+            | Class::NotReady
+            | Class::Locked
+            | Class::TooLarge
+            | Class::RateLimited
+            | Class::OutcomeUnknown
+            | Class::Transient => error,
+        })?;
+        calls::whole_pdf(&response)
+    }
+}
+
+/// Whether nobody outside has seen it.
+fn is_unsent(result: &Value) -> bool {
+    let status = reading::text(result, &["/status"]).unwrap_or_default();
+    matches!(status, "document.uploaded" | "document.draft" | "document.error")
+}
