@@ -13,6 +13,8 @@ pub mod envelope;
 mod error;
 mod fields;
 pub mod intake;
+pub mod job;
+pub mod ledger;
 pub mod parked;
 mod redacted;
 pub mod seal;
