@@ -14,6 +14,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("contracts", &["domain"]),
     ("event-log", &["domain", "contracts"]),
     ("projection", &["domain", "contracts", "event-log"]),
+    ("ledger", &["domain", "contracts", "event-log", "projection"]),
     ("jobs", &["domain", "event-log", "runtime"]),
     ("signatures", &["domain"]),
     ("outbound", &[]),

@@ -5,13 +5,15 @@ use std::path::PathBuf;
 use prost::Message as _;
 
 const ROOT: &str = "../../proto";
-const FILES: [&str; 8] = [
+const FILES: [&str; 10] = [
     "countersign/common/v1/common.proto",
     "countersign/crmsync/v1/crmsync.proto",
     "countersign/crmsync/v1/events.proto",
     "countersign/envelope/v1/envelope.proto",
     "countersign/envelope/v1/events.proto",
     "countersign/ingress/v1/events.proto",
+    "countersign/ledger/v1/events.proto",
+    "countersign/ledger/v1/ledger.proto",
     "countersign/verification/v1/events.proto",
     "countersign/verification/v1/verification.proto",
 ];

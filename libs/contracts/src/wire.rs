@@ -6,6 +6,7 @@ pub use countersign::common::v1 as common;
 pub use countersign::crmsync::v1 as crmsync;
 pub use countersign::envelope::v1 as envelope;
 pub use countersign::ingress::v1 as ingress;
+pub use countersign::ledger::v1 as ledger;
 pub use countersign::verification::v1 as verification;
 
 /// The bytes of a message, for a message that is stored inside another's field.
@@ -42,6 +43,11 @@ mod countersign {
     pub mod ingress {
         pub mod v1 {
             include!(concat!(env!("OUT_DIR"), "/countersign.ingress.v1.rs"));
+        }
+    }
+    pub mod ledger {
+        pub mod v1 {
+            include!(concat!(env!("OUT_DIR"), "/countersign.ledger.v1.rs"));
         }
     }
     pub mod verification {

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use contracts::{Encoded, envelope, intake, parked};
 use prost::Message as _;
 use support::intake::{intake_events, parked_events};
+use support::ledger::ledger_events;
 use support::sync::sync_events;
 use support::{envelope_events, event_id, opener, sealer};
 
@@ -36,6 +37,28 @@ mod sync {
         _opener: &Opener,
     ) -> Result<SyncEvent, DecodeError> {
         contracts::sync::decode_plain(kind, schema, payload)
+    }
+}
+
+/// Nothing is sealed in events of the ledger.
+mod ledger {
+    use contracts::ledger::LedgerEvent;
+    use contracts::seal::{Opener, Sealer};
+    use contracts::{DecodeError, Encoded};
+    use domain::ids::EventId;
+
+    pub fn encode(event: &LedgerEvent, _id: &EventId, _sealer: &Sealer) -> Encoded {
+        contracts::ledger::encode(event)
+    }
+
+    pub fn decode(
+        kind: &str,
+        schema: u32,
+        payload: &[u8],
+        _id: &EventId,
+        _opener: &Opener,
+    ) -> Result<LedgerEvent, DecodeError> {
+        contracts::ledger::decode(kind, schema, payload)
     }
 }
 
@@ -98,6 +121,7 @@ golden_tests! {
     every_envelope_event_has_its_golden_bytes: envelope, envelope_events;
     every_intake_event_has_its_golden_bytes: intake, intake_events;
     every_parked_event_has_its_golden_bytes: parked, parked_events;
+    every_ledger_event_has_its_golden_bytes: ledger, ledger_events;
     every_sync_event_has_its_golden_bytes: sync, sync_events;
 }
 
@@ -106,6 +130,7 @@ fn no_kind_of_event_is_without_a_golden_file() {
     for (message, category) in [
         ("EnvelopeEvent", "envelope"),
         ("IntakeEvent", "intake"),
+        ("LedgerEvent", "ledger"),
         ("ParkedEvent", "parked"),
         ("SyncEvent", "sync"),
     ] {

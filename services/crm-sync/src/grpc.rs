@@ -8,12 +8,18 @@ use domain::ids::EnvelopeId;
 use domain::sync::{Plan, SyncEvent};
 use domain::time::Timestamp;
 use event_log::{Category, Entity, EventLog, Position};
+use ledger::{Desk, Waits};
+use projection::Projection;
 use tonic::{Request, Response, Status};
 
+use crate::book::Book;
 use crate::request::wire_record;
 use crate::stop::Stop;
 use crate::write::{Target, Writes};
+use crate::{TRIGGERS, WRITES};
 
+/// Consumers whose dead letters an operator looks at.
+const CONSUMERS: [&str; 2] = [TRIGGERS, WRITES];
 /// Most dead letters on a page.
 const PAGE_MAX: usize = 1000;
 /// Dead letters on a page when the caller does not say.
@@ -24,12 +30,13 @@ const PAGE_DEFAULT: usize = 100;
 pub struct Service {
     log: EventLog,
     writes: Arc<Writes>,
-    consumers: [&'static str; 2],
+    desk: Desk,
+    book: Projection<Book>,
 }
 
 impl Service {
-    pub(crate) const fn new(log: EventLog, writes: Arc<Writes>, consumers: [&'static str; 2]) -> Self {
-        Self { log, writes, consumers }
+    pub(crate) const fn new(log: EventLog, writes: Arc<Writes>, desk: Desk, book: Projection<Book>) -> Self {
+        Self { log, writes, desk, book }
     }
 
     /// The records of one envelope, whichever tenant it belongs to, and the envelope's version.
@@ -49,12 +56,12 @@ impl Service {
         }
         Err(Status::not_found("envelope_id: no such envelope; check the id"))
     }
+}
 
-    fn known(&self, consumer: &str) -> Result<&'static str, Status> {
-        self.consumers.into_iter().find(|known| *known == consumer).ok_or_else(|| {
-            Status::invalid_argument(format!("consumer: unknown; known are {}", self.consumers.join(", ")))
-        })
-    }
+fn known(consumer: &str) -> Result<&'static str, Status> {
+    CONSUMERS.into_iter().find(|known| *known == consumer).ok_or_else(|| {
+        Status::invalid_argument(format!("consumer: unknown; known are {}", CONSUMERS.join(", ")))
+    })
 }
 
 #[tonic::async_trait]
@@ -99,7 +106,7 @@ impl CrmSyncService for Service {
             })?,
         };
         let mut all = Vec::new();
-        for consumer in self.consumers {
+        for consumer in CONSUMERS {
             let letters = self.log.dead_letters(consumer).await;
             all.extend(letters.map_err(|error| Status::unavailable(error.to_string()))?);
         }
@@ -110,12 +117,28 @@ impl CrmSyncService for Service {
         Ok(Response::new(wire::ListDeadLettersResponse { dead_letters, next_page_token }))
     }
 
+    async fn get_ledger(
+        &self,
+        request: Request<wire::GetLedgerRequest>,
+    ) -> Result<Response<wire::GetLedgerResponse>, Status> {
+        let wire::GetLedgerRequest { connection, since_ms, intake_position } = request.into_inner();
+        let waits = Waits { connection, since_ms, intake_position };
+        let answered = self.desk.answer(&self.book, &waits, || Ok(Vec::new())).await;
+        let answered = answered.map_err(|error| Status::unavailable(error.to_string()))?;
+        Ok(Response::new(wire::GetLedgerResponse {
+            tallies: answered.tallies,
+            handled_position: answered.handled.0,
+            position: answered.position.0,
+            complete: answered.complete,
+        }))
+    }
+
     async fn retry_dead_letter(
         &self,
         request: Request<wire::RetryDeadLetterRequest>,
     ) -> Result<Response<wire::RetryDeadLetterResponse>, Status> {
         let request = request.into_inner();
-        let consumer = self.known(&request.consumer)?;
+        let consumer = known(&request.consumer)?;
         let found = self.log.retry_dead_letter(consumer, Position(request.position)).await;
         let found = found.map_err(|error| Status::unavailable(error.to_string()))?;
         Ok(Response::new(wire::RetryDeadLetterResponse { found }))
@@ -126,7 +149,12 @@ impl CrmSyncService for Service {
         request: Request<wire::DiscardDeadLetterRequest>,
     ) -> Result<Response<wire::DiscardDeadLetterResponse>, Status> {
         let request = request.into_inner();
-        let consumer = self.known(&request.consumer)?;
+        let consumer = known(&request.consumer)?;
+        if consumer == TRIGGERS {
+            // Whatever a person discards is settled by that: the ledger names it.
+            let settled = self.desk.discard(Position(request.position), self.writes.clock.now()).await;
+            settled.map_err(|error| Status::unavailable(error.to_string()))?;
+        }
         let found = self.log.discard_dead_letter(consumer, Position(request.position)).await;
         let found = found.map_err(|error| Status::unavailable(error.to_string()))?;
         tracing::info!(

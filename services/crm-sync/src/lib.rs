@@ -9,12 +9,16 @@
 //! Every write is a story in the log: planned before the call, applied or failed after it. The plan's hashes are
 //! the ledger that tells our own echo from a person's change. A crash between call and outcome plans the write
 //! again, which is harmless because it sets the same values. Nothing here is kept outside the log.
+//!
+//! Of every change it has looked at it says in the log what became of it: the loss ledger counts that.
 
 mod adapters;
+mod book;
 mod config;
 mod context;
 mod desired;
 mod echo;
+mod fate;
 mod grpc;
 mod history;
 mod lives;
@@ -27,10 +31,13 @@ mod story;
 mod trigger;
 mod write;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use contracts::wire::crmsync::crm_sync_service_server::CrmSyncServiceServer;
 use event_log::{Category, Consumer, EventLog};
+use ledger::Desk;
+use projection::{Projection, ProjectionError};
 use runtime::clock::Clock;
 use runtime::config::SharedConfiguration;
 use runtime::grpc::Client;
@@ -39,6 +46,7 @@ use runtime::tasks::Tasks;
 pub use adapters::Adapters;
 pub use config::Settings;
 
+use crate::book::Book;
 use crate::grpc::Service;
 use crate::history::Histories;
 use crate::orchestrator::Orchestrator;
@@ -63,6 +71,8 @@ pub struct Dependencies {
     pub adapters: Adapters,
     /// The orchestrator, connected lazily.
     pub orchestrator: Client,
+    /// Holds the view of the ledger, which may be deleted while nothing runs.
+    pub data_dir: PathBuf,
     /// Limits and pauses.
     pub settings: Settings,
 }
@@ -72,12 +82,20 @@ pub struct CrmSync {
     log: EventLog,
     triggers: Arc<Triggers>,
     writes: Arc<Writes>,
+    desk: Desk,
+    book: Projection<Book>,
 }
 
 impl CrmSync {
     /// Wires the parts; nothing runs yet.
-    pub fn new(dependencies: Dependencies) -> Self {
-        let Dependencies { log, clock, configuration, adapters, orchestrator, settings } = dependencies;
+    ///
+    /// # Errors
+    /// When the view's directory cannot be used.
+    pub async fn new(dependencies: Dependencies) -> Result<Self, ProjectionError> {
+        let Dependencies { log, clock, configuration, adapters, orchestrator, data_dir, settings } =
+            dependencies;
+        let book = Projection::open(data_dir, log.clone(), Category::Sync, Book).await?;
+        let desk = Desk::new(log.clone(), Category::Sync, TRIGGERS, fate::settles);
         let stories = Stories::new(log.clone());
         let histories = Histories::new(log.clone());
         let orchestrator = Orchestrator::new(orchestrator, settings.orchestrator_deadline);
@@ -98,18 +116,22 @@ impl CrmSync {
             histories,
             stories,
             orchestrator,
+            settler: desk.settler().clone(),
             settings,
         };
-        Self { log, triggers: Arc::new(triggers), writes: Arc::new(writes) }
+        Ok(Self { log, triggers: Arc::new(triggers), writes: Arc::new(writes), desk, book })
     }
 
     /// The gRPC service, to be served by the one recipe.
     pub fn routes(&self) -> CrmSyncServiceServer<Service> {
-        CrmSyncServiceServer::new(Service::new(self.log.clone(), self.writes.clone(), [TRIGGERS, WRITES]))
+        let (desk, book) = (self.desk.clone(), self.book.clone());
+        CrmSyncServiceServer::new(Service::new(self.log.clone(), self.writes.clone(), desk, book))
     }
 
     /// Follows the log until `tasks` stop.
     pub fn run(&self, tasks: &Tasks) {
+        let (book, shutdown) = (self.book.clone(), tasks.shutdown_token());
+        tasks.spawn_fallible("crm-sync ledger", async move { book.run(shutdown).await });
         let (log, handler, shutdown) = (self.log.clone(), self.triggers.clone(), tasks.shutdown_token());
         tasks.spawn_fallible("crm-sync triggers", async move {
             log.follow(Consumer::new(TRIGGERS, Category::Intake), handler, shutdown).await

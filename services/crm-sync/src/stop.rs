@@ -3,6 +3,7 @@
 use crms::CrmError;
 use domain::retry::Retry;
 use event_log::{Outcome, ReadError};
+use ledger::DeskError;
 use runtime::expressions::ExpressionError;
 use runtime::random::jitter;
 
@@ -77,6 +78,15 @@ impl From<StoryError> for Stop {
         match error {
             StoryError::Read(_) | StoryError::Append(_) => Stop::later(&error),
             StoryError::Entity(_) | StoryError::Decode(_) => Stop::Never(error.to_string()),
+        }
+    }
+}
+
+impl From<DeskError> for Stop {
+    fn from(error: DeskError) -> Self {
+        match error {
+            DeskError::Read(_) | DeskError::Append(_) | DeskError::Projection(_) => Stop::later(&error),
+            DeskError::Entity(_) | DeskError::Decode(_) => Stop::Never(error.to_string()),
         }
     }
 }

@@ -9,6 +9,7 @@ use domain::intake::{Actor, Meaning, RecordChange, RecordRef};
 use domain::retry::Retry;
 use domain::sync::{SyncEvent, Taken, Trigger, TriggerIgnored, is_echo};
 use event_log::{Category, Delivery, EventLog, Handler, Outcome, RecordedEvent};
+use ledger::Settler;
 use runtime::clock::Clock;
 use runtime::config::{Flow, Loaded, SharedConfiguration, Write};
 use serde_json::Value;
@@ -17,13 +18,14 @@ use tracing::Instrument;
 
 use crate::adapters::Adapters;
 use crate::config::Settings;
+use crate::fate::Fate;
 use crate::history::Histories;
 use crate::orchestrator::{AskError, Orchestrator};
 use crate::request::{RequestError, Source, wire_record};
 use crate::stands::KEY_PREFIX;
 use crate::stop::Stop;
 use crate::story::{Cause, Stories, Story};
-use crate::{context, desired, echo, names};
+use crate::{context, desired, echo, fate, names};
 
 /// Hexadecimal digits of a trigger key's hash that are kept.
 const KEY_DIGITS: usize = 40;
@@ -37,6 +39,7 @@ pub struct Triggers {
     pub(crate) histories: Histories,
     pub(crate) stories: Stories,
     pub(crate) orchestrator: Orchestrator,
+    pub(crate) settler: Settler,
     pub(crate) settings: Settings,
 }
 
@@ -75,8 +78,21 @@ impl Triggers {
             return Ok(());
         };
         let Meaning::Record(change) = &signal.meaning else { return Ok(()) };
+        let fate = self.judge(event, delivery, &signal, change).await?;
+        fate::tell(&self.settler, delivery, event, &signal, fate, self.clock.now()).await
+    }
+
+    /// Shows the change to every flow.
+    async fn judge(
+        &self,
+        event: &RecordedEvent,
+        delivery: &Delivery,
+        signal: &Accepted,
+        change: &RecordChange,
+    ) -> Result<Fate, Stop> {
         let loaded = self.configuration.current();
-        let Some(connection) = loaded.connection(&signal.connection) else { return Ok(()) };
+        let Some(connection) = loaded.connection(&signal.connection) else { return Ok(Fate::NotConfigured) };
+        let mut fate = Fate::NoFlow;
         let context = context::of_change(&signal.event, change);
         for flow in loaded.flows() {
             if flow.when.connection != signal.connection || flow.when.event != signal.event {
@@ -95,25 +111,24 @@ impl Triggers {
                 },
                 change,
                 context: context.clone(),
-                signal: &signal,
+                signal,
                 cause: Cause {
                     event: event.id,
                     correlation_id: delivery.recorded.correlation_id.clone(),
                     trace: event_log::TraceContext::current(),
                 },
             };
-            if fit.holds()? {
-                self.take(&fit, &event.id).await?;
-            }
+            let found = if fit.holds()? { self.take(&fit, &event.id).await? } else { Fate::ConditionFalse };
+            fate = fate.max(found);
         }
-        Ok(())
+        Ok(fate)
     }
 
     /// Takes a change that fits a flow. Repeating it meets its own story, or the same envelope.
-    async fn take(&self, fit: &Fit<'_>, change: &EventId) -> Result<(), Stop> {
+    async fn take(&self, fit: &Fit<'_>, change: &EventId) -> Result<Fate, Stop> {
         let mut story = self.stories.of_trigger(&fit.tenant, change, fit.flow.name.as_str()).await?;
-        if !story.events.is_empty() {
-            return Ok(());
+        if let Some(fate) = Fate::of_story(&story.events) {
+            return Ok(fate);
         }
         if !matches!(fit.change.actor, Actor::Human | Actor::Workflow | Actor::Unknown) {
             let reason = if fit.change.actor == Actor::Integration {
@@ -167,7 +182,7 @@ impl Triggers {
         key: &str,
         generation: u32,
         crm: &dyn Crm,
-    ) -> Result<(), Stop> {
+    ) -> Result<Fate, Stop> {
         let source = Source {
             loaded: fit.loaded,
             flow: fit.flow,
@@ -200,7 +215,7 @@ impl Triggers {
         key: &str,
         generation: u32,
         envelope: &str,
-    ) -> Result<(), Stop> {
+    ) -> Result<Fate, Stop> {
         let id = envelope
             .parse()
             .map_err(|_| Stop::Never("the orchestrator answered without an id".to_owned()))?;
@@ -216,7 +231,7 @@ impl Triggers {
         metrics::counter!("crm_sync_triggers_total", "connection" => fit.record.connection.to_string(), "outcome" => "taken")
             .increment(1);
         tracing::info!(envelope.id = %id, flow = %fit.flow.name, "trigger taken");
-        Ok(())
+        Ok(Fate::Taken)
     }
 
     /// The record lacks what the flow needs: said on the record, and kept as ignored.
@@ -226,7 +241,7 @@ impl Triggers {
         story: &mut Story,
         crm: &dyn Crm,
         reason: &str,
-    ) -> Result<(), Stop> {
+    ) -> Result<Fate, Stop> {
         tracing::warn!(flow = %fit.flow.name, reason, "the record cannot become an envelope");
         let context = context::of_refusal(reason);
         for write in fit.flow.write.iter().filter(|write| write.record == Write::TRIGGER) {
@@ -238,7 +253,7 @@ impl Triggers {
         self.ignore(fit, story, TriggerIgnored::InputMissing).await
     }
 
-    async fn ignore(&self, fit: &Fit<'_>, story: &mut Story, reason: TriggerIgnored) -> Result<(), Stop> {
+    async fn ignore(&self, fit: &Fit<'_>, story: &mut Story, reason: TriggerIgnored) -> Result<Fate, Stop> {
         let (record, flow, at) = (fit.record.clone(), fit.flow.name.clone(), self.clock.now());
         let fact = SyncEvent::TriggerIgnored { record, flow, reason, at };
         self.stories.tell(story, fact, at, &fit.cause).await?;
@@ -246,7 +261,7 @@ impl Triggers {
         metrics::counter!("crm_sync_triggers_total", "connection" => connection, "outcome" => reason.code())
             .increment(1);
         tracing::info!(flow = %fit.flow.name, reason = reason.code(), "trigger ignored");
-        Ok(())
+        Ok(Fate::Ignored(reason))
     }
 
     /// Whether one of our own writes made the change: by value and time, not by what the CRM says of its source.

@@ -208,7 +208,11 @@ impl Writes {
         let now = self.clock.now();
         match written {
             Ok(()) => {
-                let fact = SyncEvent::Applied { version: write.version, at: now };
+                let fact = SyncEvent::Applied {
+                    version: write.version,
+                    connection: Some(record.connection.clone()),
+                    at: now,
+                };
                 self.stories.tell(&mut story, fact, now, cause).await?;
                 count(&record, "applied");
                 tracing::info!(connection = %record.connection, version = write.version, "record written");

@@ -31,7 +31,13 @@ pub(super) fn event(event: wire::SyncEvent, kind: &str) -> Result<SyncEvent, Dec
             at,
         },
         Fact::Planned(fact) => SyncEvent::Planned { planned: planned(fact)?, at },
-        Fact::Applied(fact) => SyncEvent::Applied { version: fact.version, at },
+        Fact::Applied(fact) => {
+            let connection = match fact.connection.as_str() {
+                "" => None,
+                connection => Some(parse(connection, "connection")?),
+            };
+            SyncEvent::Applied { version: fact.version, connection, at }
+        }
         Fact::LinkSeen(wire::LinkSeen {}) => SyncEvent::LinkSeen { at },
         Fact::Skipped(fact) => SyncEvent::Skipped {
             version: fact.version,

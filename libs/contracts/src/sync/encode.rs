@@ -24,7 +24,10 @@ pub(super) fn event(event: &SyncEvent) -> wire::SyncEvent {
             (at, Fact::TriggerIgnored(wire::TriggerIgnored { record, flow, reason }))
         }
         SyncEvent::Planned { planned, at } => (at, Fact::Planned(self::planned(planned))),
-        SyncEvent::Applied { version, at } => (at, Fact::Applied(wire::Applied { version: *version })),
+        SyncEvent::Applied { version, connection, at } => {
+            let connection = connection.as_ref().map(ToString::to_string).unwrap_or_default();
+            (at, Fact::Applied(wire::Applied { version: *version, connection }))
+        }
         SyncEvent::LinkSeen { at } => (at, Fact::LinkSeen(wire::LinkSeen {})),
         SyncEvent::Skipped { version, phase, reason, at } => {
             let (phase, reason) = (phase.to_wire(), reason.to_wire());

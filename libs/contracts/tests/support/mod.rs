@@ -19,6 +19,7 @@ use domain::time::Timestamp;
 
 pub mod any;
 pub mod intake;
+pub mod ledger;
 pub mod sync;
 
 pub const KEY: [u8; 32] = [7; 32];

@@ -28,7 +28,11 @@ pub fn sync_events() -> Vec<(&'static str, SyncEvent)> {
             SyncEvent::TriggerIgnored { record: record(), flow: flow(), reason: TriggerIgnored::Echo, at },
         ),
         ("planned", SyncEvent::Planned { planned, at }),
-        ("applied", SyncEvent::Applied { version: 7, at }),
+        ("applied", SyncEvent::Applied { version: 7, connection: None, at }),
+        (
+            "applied-connection",
+            SyncEvent::Applied { version: 7, connection: Some("hubspot-main".parse().unwrap()), at },
+        ),
         ("link_seen", SyncEvent::LinkSeen { at }),
         (
             "skipped",

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::plan::SkipReason;
 use super::trigger::TriggerIgnored;
 use super::{LinkState, Phase, Planned, SyncState, Taken};
-use crate::ids::FlowName;
+use crate::ids::{ConnectionId, FlowName};
 use crate::intake::RecordRef;
 use crate::time::Timestamp;
 
@@ -45,6 +45,8 @@ pub enum SyncEvent {
     Applied {
         /// The envelope's version the record says now.
         version: u64,
+        /// Over which connection; the first versions did not say.
+        connection: Option<ConnectionId>,
         /// When.
         at: Timestamp,
     },
@@ -107,7 +109,7 @@ pub fn evolve(mut state: SyncState, event: &SyncEvent) -> SyncState {
             }
             state.planned = Some(planned.clone());
         }
-        SyncEvent::Applied { version, at: _ } => {
+        SyncEvent::Applied { version, .. } => {
             if let Some(planned) = state.planned.take_if(|planned| planned.version == *version) {
                 state.settle(planned);
             }

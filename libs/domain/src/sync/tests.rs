@@ -173,7 +173,9 @@ impl World {
             self.record.extend(landed);
         }
         match outcome {
-            Outcome::Applied => self.record_event(&SyncEvent::Applied { version: write.version, at: AT }),
+            Outcome::Applied => {
+                self.record_event(&SyncEvent::Applied { version: write.version, connection: None, at: AT })
+            }
             Outcome::Refused => self.record_event(&failed(write.version, false)),
             Outcome::LandedUnheard | Outcome::LostUnheard => self.record_event(&failed(write.version, true)),
             Outcome::CrashedAfterLanding => {}
@@ -229,7 +231,7 @@ fn after(state: &SyncState, desired: &Desired) -> SyncState {
     match plan(state, desired, hash) {
         Plan::Write(write) => {
             let state = evolve(state.clone(), &write.planned(AT));
-            evolve(state, &SyncEvent::Applied { version: write.version, at: AT })
+            evolve(state, &SyncEvent::Applied { version: write.version, connection: None, at: AT })
         }
         Plan::Nothing(_) | Plan::Wait(_) => state.clone(),
     }

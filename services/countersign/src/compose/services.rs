@@ -127,7 +127,7 @@ impl Sockets {
                 clock: clock.clone(),
                 configuration: world.configuration.clone(),
                 providers: adapters::providers(world.configuration.clone(), clock.clone(), private),
-                data_dir: projections,
+                data_dir: projections.clone(),
                 tuning: world.simulated.map_or_else(Tuning::default, faster),
             });
             let orchestrator = orchestrator.await?;
@@ -146,8 +146,10 @@ impl Sockets {
                     world.simulated.is_some(),
                 ),
                 orchestrator: Client::new(&endpoints.orchestrator, ClientSettings::default())?,
+                data_dir: projections,
                 settings: world.simulated.map_or_else(crm_sync::Settings::default, |_| quick()),
             });
+            let crm_sync = crm_sync.await?;
             crm_sync.run(tasks);
             serve("crm-sync", Server::new().service(crm_sync.routes()), socket, tasks);
         }

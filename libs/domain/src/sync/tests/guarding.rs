@@ -57,7 +57,7 @@ fn a_lost_write_that_a_look_confirms_is_sure_again() {
     let Guarded { write, .. } = guard(&state, again, &stage("contract_out"), shared, triggered, hash);
     assert!(!write.fields.contains_key("dealstage"), "the record says it already");
     let state = evolve(state, &write.planned(AT));
-    let state = evolve(state, &SyncEvent::Applied { version: 2, at: AT });
+    let state = evolve(state, &SyncEvent::Applied { version: 2, connection: None, at: AT });
     assert!(state.in_doubt.is_empty());
     assert_eq!(plan(&state, &sent(4), hash), Plan::Nothing(SkipReason::Unchanged));
 }

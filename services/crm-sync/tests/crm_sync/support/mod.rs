@@ -82,8 +82,10 @@ impl World {
             adapters: Adapters::new(configuration.clone(), clock.clone(), true).given(crms),
             configuration,
             orchestrator: Client::new(&office.endpoint(), ClientSettings::default()).expect("an address"),
+            data_dir: dir.path().join("view"),
             settings: quick(),
         });
+        let service = service.await.expect("crm-sync opens");
         let tasks = Tasks::new();
         service.run(&tasks);
         World { deals, books, office, clock, log, dir, tasks, service }
@@ -144,7 +146,8 @@ impl World {
             let decode = |event: &event_log::RecordedEvent| {
                 contracts::sync::decode_plain(&event.kind, event.schema, &event.payload).expect("readable")
             };
-            facts.extend(recorded.events.iter().map(decode));
+            let of_stories = recorded.events.iter().filter(|event| event.kind.starts_with("sync."));
+            facts.extend(of_stories.map(decode));
         }
         facts
     }

@@ -1,0 +1,254 @@
+//! What a consumer of signals answers when it is asked: what it settled, and by name what still waits.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use contracts::DecodeError;
+use contracts::intake::{Accepted, IntakeEvent};
+use contracts::ledger::Settlement;
+use contracts::seal::Opener;
+use contracts::wire::ledger::Tally;
+use domain::ids::ConnectionId;
+use domain::intake::Meaning;
+use domain::time::Timestamp;
+use event_log::{
+    AppendError, Category, EntityError, EventLog, Position, ReadError, Recorded, RecordedEvent, Tailed,
+};
+use futures::StreamExt as _;
+use projection::{Projection, ProjectionError, View};
+
+use crate::book::add_waiting;
+use crate::{Settler, Signal, hour_of, names, tallies};
+
+/// Pause between two looks at the checkpoint.
+const LOOK_PAUSE: Duration = Duration::from_millis(50);
+/// Longest wait for the consumer, and for the view.
+const WAIT_MAX: Duration = Duration::from_secs(8);
+/// Commits of the intake that are looked through for what is in flight.
+const SCAN_MAX: usize = 20_000;
+/// Reads of a view that moves on while it is read, before its movement is put up with.
+const READS_MAX: usize = 20;
+
+/// Why the ledger does not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum DeskError {
+    /// The log does not answer.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The log does not take it.
+    #[error(transparent)]
+    Append(#[from] AppendError),
+    /// A tenant's name cannot stand in the log.
+    #[error(transparent)]
+    Entity(#[from] EntityError),
+    /// The log holds what this version cannot read.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// The view does not answer.
+    #[error(transparent)]
+    Projection(#[from] ProjectionError),
+}
+
+/// One consumer's desk.
+#[derive(Clone)]
+pub struct Desk {
+    log: EventLog,
+    settler: Settler,
+    category: Category,
+    consumer: &'static str,
+    settles: fn(&Meaning) -> bool,
+}
+
+/// What is asked of a desk.
+#[derive(Clone, Debug, Default)]
+pub struct Waits {
+    /// Only this connection; empty for all.
+    pub connection: String,
+    /// Also each hour that begins then or later: milliseconds since the Unix epoch.
+    pub since_ms: Option<i64>,
+    /// Signals up to this position of the intake are to be handled first, within some seconds; 0 for those there are,
+    /// without waiting.
+    pub intake_position: u64,
+}
+
+/// What a desk answers.
+#[derive(Clone, Debug)]
+pub struct Answered {
+    /// What was counted and what waits.
+    pub tallies: Vec<Tally>,
+    /// Every signal up to this position of the intake is handled.
+    pub handled: Position,
+    /// Position of the desk's own category that was counted up to.
+    pub position: Position,
+    /// Whether everything in flight was found; `false` when the consumer is too far behind to look through it.
+    pub complete: bool,
+}
+
+type Waiting = BTreeMap<(String, i64, &'static str), i64>;
+
+impl Desk {
+    /// The desk of `consumer`, which settles in `category` the signals that `settles` picks.
+    pub fn new(
+        log: EventLog,
+        category: Category,
+        consumer: &'static str,
+        settles: fn(&Meaning) -> bool,
+    ) -> Self {
+        let settler = Settler::new(log.clone(), category);
+        Self { log, settler, category, consumer, settles }
+    }
+
+    /// Who settles here.
+    pub const fn settler(&self) -> &Settler {
+        &self.settler
+    }
+
+    /// Counts, as of one moment. `early` reads from the view which signals wait for their envelope.
+    ///
+    /// # Errors
+    /// When the log or the view does not answer.
+    pub async fn answer<V: View>(
+        &self,
+        view: &Projection<V>,
+        asked: &Waits,
+        early: impl Fn() -> Result<Vec<(ConnectionId, Timestamp)>, DeskError>,
+    ) -> Result<Answered, DeskError> {
+        let upto = match asked.intake_position {
+            0 => self.log.head(Category::Intake).await?,
+            position => Position(position),
+        };
+        let handled = self.reach(upto, asked.intake_position > 0).await?;
+        view.wait_for(self.log.head(self.category).await?, WAIT_MAX).await?;
+        let (mut counted, mut parked, mut position) = (Vec::new(), Vec::new(), view.position());
+        for _ in 0..READS_MAX {
+            counted = tallies(view, &asked.connection, asked.since_ms)?;
+            parked = early()?;
+            let now = view.position();
+            if now == position {
+                break;
+            }
+            position = now;
+        }
+        let mut waiting = Waiting::new();
+        for (connection, received_at) in parked {
+            *waiting.entry((connection.to_string(), hour_of(received_at), names::EARLY)).or_default() += 1;
+        }
+        self.dead_letters(position, &mut waiting).await?;
+        let complete = self.in_flight(handled, upto, position, &mut waiting).await?;
+        waiting.retain(|(connection, ..), _| asked.connection.is_empty() || *connection == asked.connection);
+        add_waiting(&mut counted, &waiting, asked.since_ms);
+        Ok(Answered { tallies: counted, handled, position, complete })
+    }
+
+    /// Settles what a dead letter holds, because a person discards it; its position is the one in the intake.
+    ///
+    /// # Errors
+    /// When the log does not answer or does not take it.
+    pub async fn discard(&self, position: Position, at: Timestamp) -> Result<(), DeskError> {
+        let letters = self.log.dead_letters(self.consumer).await?;
+        let Some(letter) = letters.into_iter().find(|letter| letter.position == position) else {
+            return Ok(());
+        };
+        let Some(recorded) = self.settler.commit_at(&letter.entity, position.0).await? else { return Ok(()) };
+        for (event, accepted) in self.mine(&recorded)? {
+            let signal = Signal {
+                tenant: recorded.entity.tenant(),
+                event: &event.id,
+                connection: &accepted.connection,
+                received_at: accepted.received_at,
+                correlation_id: &recorded.correlation_id,
+            };
+            self.settler.settle(&signal, Settlement::Discarded, "dead_letter", at).await?;
+        }
+        Ok(())
+    }
+
+    async fn reach(&self, upto: Position, wait: bool) -> Result<Position, DeskError> {
+        let reached = async {
+            loop {
+                let handled = self.log.consumed(self.consumer).await?;
+                if handled >= upto || !wait {
+                    return Ok::<_, DeskError>(handled);
+                }
+                tokio::time::sleep(LOOK_PAUSE).await;
+            }
+        };
+        match tokio::time::timeout(WAIT_MAX, reached).await {
+            Ok(handled) => handled,
+            Err(_) => Ok(self.log.consumed(self.consumer).await?),
+        }
+    }
+
+    async fn dead_letters(&self, counted: Position, waiting: &mut Waiting) -> Result<(), DeskError> {
+        for letter in self.log.dead_letters(self.consumer).await? {
+            if let Some(recorded) = self.settler.commit_at(&letter.entity, letter.position.0).await? {
+                self.wait(&recorded, counted, names::DEAD_LETTER, waiting).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What lies between what is handled and where the question ends; `false` when there is too much of it.
+    async fn in_flight(
+        &self,
+        handled: Position,
+        upto: Position,
+        counted: Position,
+        waiting: &mut Waiting,
+    ) -> Result<bool, DeskError> {
+        if handled >= upto {
+            return Ok(true);
+        }
+        let letters = self.log.dead_letters(self.consumer).await?;
+        let mut tail = self.log.tail(Category::Intake, handled);
+        for _ in 0..SCAN_MAX {
+            match tail.next().await.transpose()? {
+                Some(Tailed::Commit(recorded)) if recorded.position <= upto => {
+                    let given_up = letters.iter().any(|letter| letter.position == recorded.position);
+                    if !given_up {
+                        self.wait(&recorded, counted, names::IN_FLIGHT, waiting).await?;
+                    }
+                    if recorded.position == upto {
+                        return Ok(true);
+                    }
+                }
+                Some(Tailed::CaughtUp(position)) if position < upto => {}
+                Some(Tailed::Commit(_) | Tailed::CaughtUp(_)) | None => return Ok(true),
+            }
+        }
+        Ok(false)
+    }
+
+    /// Counts the signals of a commit that nothing was said about up to `counted`.
+    async fn wait(
+        &self,
+        recorded: &Recorded,
+        counted: Position,
+        name: &'static str,
+        waiting: &mut Waiting,
+    ) -> Result<(), DeskError> {
+        for (event, accepted) in self.mine(recorded)? {
+            if !self.settler.told_until(recorded.entity.tenant(), &event.id, counted).await? {
+                let key = (accepted.connection.to_string(), hour_of(accepted.received_at), name);
+                *waiting.entry(key).or_default() += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// The signals of a commit that this consumer settles, without what is personal in them.
+    fn mine<'a>(&self, recorded: &'a Recorded) -> Result<Vec<(&'a RecordedEvent, Box<Accepted>)>, DeskError> {
+        let mut mine = Vec::new();
+        for event in &recorded.events {
+            let opener = Opener::new(None);
+            let fact =
+                contracts::intake::decode(&event.kind, event.schema, &event.payload, &event.id, &opener)?;
+            if let IntakeEvent::Accepted(accepted) = fact
+                && (self.settles)(&accepted.meaning)
+            {
+                mine.push((event, accepted));
+            }
+        }
+        Ok(mine)
+    }
+}
