@@ -13,7 +13,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use crate::target::Target;
+use crate::target::{Target, Webhooks};
 
 /// Longest wait for one answer.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
@@ -23,13 +23,15 @@ const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
 pub struct Pass {
     /// Answers with status 200.
     pub accepted: u64,
+    /// Answers with status 401.
+    pub refused: u64,
     /// Any other answer, or none.
     pub failed: u64,
     /// How long the pass took.
     pub elapsed: Duration,
     /// Processor time of the process under load, if it was measured.
     pub processor_time: Duration,
-    /// Latencies of the accepted ones, ascending.
+    /// Latencies of those that were answered 200 or 401, ascending.
     latencies: Vec<Duration>,
 }
 
@@ -39,7 +41,7 @@ impl Pass {
         self.accepted as f64 / self.elapsed.as_secs_f64().max(f64::EPSILON)
     }
 
-    /// The latency that `share` (0.0 to 1.0) of the accepted ones stayed under.
+    /// The latency that `share` (0.0 to 1.0) of those that were answered stayed under.
     pub fn latency(&self, share: f64) -> Duration {
         let last = self.latencies.len().saturating_sub(1);
         let index = (last as f64 * share).round() as usize;
@@ -55,7 +57,9 @@ pub async fn closed_loop(
     length: Duration,
 ) -> Result<Pass> {
     let end = Instant::now() + length;
-    run(target, body_bytes, connections, move |_| (Instant::now() < end).then(Instant::now)).await
+    let pass =
+        run(target.webhooks(body_bytes), connections, move |_| (Instant::now() < end).then(Instant::now));
+    some_accepted(pass.await?)
 }
 
 /// Arrivals are scheduled at `rate` per second; latency counts from the scheduled arrival.
@@ -66,6 +70,18 @@ pub async fn open_loop(
     length: Duration,
     rate: f64,
 ) -> Result<Pass> {
+    some_accepted(scheduled(target.webhooks(body_bytes), connections, length, rate).await?)
+}
+
+fn some_accepted(pass: Pass) -> Result<Pass> {
+    if pass.accepted == 0 {
+        bail!("nothing was accepted ({} failed): is the target healthy?", pass.failed);
+    }
+    Ok(pass)
+}
+
+/// The same for any supply of webhooks, however it is answered.
+pub async fn scheduled(webhooks: Webhooks, connections: usize, length: Duration, rate: f64) -> Result<Pass> {
     let start = Instant::now();
     let total = (rate * length.as_secs_f64()) as u64;
     let arrivals = AtomicU64::new(0);
@@ -73,12 +89,11 @@ pub async fn open_loop(
         let number = arrivals.fetch_add(1, Ordering::Relaxed);
         (number < total).then(|| start + Duration::from_secs_f64(number as f64 / rate))
     };
-    run(target, body_bytes, connections, next).await
+    run(webhooks, connections, next).await
 }
 
 async fn run(
-    target: &Target,
-    body_bytes: usize,
+    webhooks: Webhooks,
     connections: usize,
     next_arrival: impl Fn(usize) -> Option<Instant> + Send + Sync + 'static,
 ) -> Result<Pass> {
@@ -86,16 +101,17 @@ async fn run(
     let start = Instant::now();
     let mut workers = JoinSet::new();
     for worker in 0..connections {
-        let (next_arrival, webhooks) = (next_arrival.clone(), target.webhooks(body_bytes));
-        let address = target.ingress.clone();
+        let (next_arrival, webhooks) = (next_arrival.clone(), webhooks.clone());
+        let address = webhooks.address().to_owned();
         workers.spawn(async move {
             let mut connection = connect(&address).await?;
             let mut pass = Pass::default();
             while let Some(arrival) = next_arrival(worker) {
                 tokio::time::sleep_until(arrival.into()).await;
                 match tokio::time::timeout(ANSWER_DEADLINE, send(&mut connection, webhooks.next()?)).await {
-                    Ok(Ok(200)) => {
-                        pass.accepted += 1;
+                    Ok(Ok(status @ (200 | 401))) => {
+                        pass.accepted += u64::from(status == 200);
+                        pass.refused += u64::from(status == 401);
                         pass.latencies.push(arrival.elapsed());
                     }
                     Ok(Ok(_)) => pass.failed += 1,
@@ -112,14 +128,12 @@ async fn run(
     while let Some(part) = workers.join_next().await {
         let part = part??;
         whole.accepted += part.accepted;
+        whole.refused += part.refused;
         whole.failed += part.failed;
         whole.latencies.extend(part.latencies);
     }
     whole.elapsed = start.elapsed();
     whole.latencies.sort_unstable();
-    if whole.accepted == 0 {
-        bail!("nothing was accepted ({} failed): is the target healthy?", whole.failed);
-    }
     Ok(whole)
 }
 

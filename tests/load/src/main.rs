@@ -5,20 +5,28 @@
 //! answered) for the rate, then open loop at half that rate (arrivals are scheduled; latency counts from the
 //! scheduled arrival, so a stall is not hidden) for the latencies. Beside them stand the store's own rates from
 //! the same run on the same machine, because an absolute number says nothing about the code.
+//!
+//! `load flood` asks something else: what a flood of forged webhooks does to the genuine ones beside it.
 
 use std::time::Duration;
 
 use anyhow::Result;
-use clap::Parser;
+use clap::{Parser, Subcommand};
 
 mod drive;
+mod flood;
 mod report;
 mod store;
 mod target;
 
 /// Load on ingress, beside the store's own rates.
 #[derive(Debug, Parser)]
+#[command(args_conflicts_with_subcommands = true)]
 struct Arguments {
+    /// Another question than the rate.
+    #[command(subcommand)]
+    question: Option<Question>,
+
     /// The log to measure: `embedded`, or `nats` (a nats-server with `sync_interval: always` is started).
     #[arg(long, default_value = "embedded")]
     log: target::Log,
@@ -40,9 +48,19 @@ struct Arguments {
     seconds: u64,
 }
 
+/// Another question than the rate.
+#[derive(Debug, Subcommand)]
+enum Question {
+    /// Genuine webhooks alone, then beside a flood of forged ones: latency, memory, and whether every count is exact.
+    Flood(flood::Flood),
+}
+
 #[tokio::main]
 async fn main() -> Result<()> {
     let arguments = Arguments::parse();
+    if let Some(Question::Flood(flood)) = &arguments.question {
+        return flood.run().await;
+    }
     let length = Duration::from_secs(arguments.seconds);
 
     for body_bytes in &arguments.body_bytes {

@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, reason = "the table is what the program is for")]
 
 use crate::drive::Pass;
+use crate::flood::{Flood, Outcome};
 use crate::store::Rates;
 use crate::target::{Log, Target};
 
@@ -41,5 +42,31 @@ fn line(name: &str, pass: &Pass) {
         milliseconds(0.99),
         milliseconds(0.999),
         pass.failed,
+    );
+}
+
+/// Prints what a flood came to.
+pub fn flood(asked: &Flood, outcome: &Outcome) {
+    let Flood { log, genuine, forged, seconds, .. } = asked;
+    println!(
+        "{log:?} log, {genuine} genuine webhooks a second, alone and beside {forged} forged, {seconds} s each"
+    );
+    line("quiet     ", &outcome.quiet);
+    line("beside    ", &outcome.beside);
+    let answered = outcome.forged.refused as f64 / outcome.forged.elapsed.as_secs_f64().max(f64::EPSILON);
+    let p99 = outcome.forged.latency(0.99).as_secs_f64() * 1000.0;
+    println!("  forged    : {answered:>8.0} /s refused, p99 {p99:.2} ms  ({} failed)", outcome.forged.failed);
+    println!("  p99 beside / p99 quiet   {:>8.2}", outcome.ratio());
+    let (first, last) = (outcome.memory.first(), outcome.memory.last());
+    let (first, last) = (first.copied().unwrap_or_default(), last.copied().unwrap_or_default());
+    let most = outcome.memory.iter().copied().max().unwrap_or_default();
+    println!(
+        "  resident memory          {first} MiB at first, {last} at last, {most} at most; last third / first {:.2}",
+        outcome.growth()
+    );
+    let ledger = &outcome.ledger;
+    println!(
+        "  ledger                   {} received = {} accepted + {} quarantined",
+        ledger.received, ledger.accepted, ledger.quarantined
     );
 }

@@ -36,6 +36,8 @@ pub enum Log {
 pub struct Target {
     /// Host and port of ingress.
     pub ingress: String,
+    /// Address of verification (gRPC).
+    pub verification: String,
     sequence: Arc<AtomicU64>,
     process: Child,
     _nats: Option<NatsServer>,
@@ -74,12 +76,31 @@ impl Target {
         let ready = read_ready(&mut process).await?;
         let ingress = ready["ingress"].as_str().context("the ready line names no ingress")?;
         let ingress = ingress.trim_start_matches("http://").to_owned();
-        Ok(Self { ingress, sequence: Arc::default(), process, _nats: nats, _directory: directory })
+        let verification = ready["verification"].as_str().context("the ready line names no verification")?;
+        let verification = verification.to_owned();
+        Ok(Self {
+            ingress,
+            verification,
+            sequence: Arc::default(),
+            process,
+            _nats: nats,
+            _directory: directory,
+        })
     }
 
     /// An endless supply of webhooks, no two alike.
     pub fn webhooks(&self, body_bytes: usize) -> Webhooks {
-        Webhooks { body_bytes, sequence: self.sequence.clone() }
+        Webhooks {
+            address: self.ingress.clone(),
+            body_bytes,
+            sequence: self.sequence.clone(),
+            is_forged: false,
+        }
+    }
+
+    /// The same from somebody who does not have the key.
+    pub fn forged_webhooks(&self, body_bytes: usize) -> Webhooks {
+        Webhooks { is_forged: true, ..self.webhooks(body_bytes) }
     }
 
     /// Processor time the process has used so far, if the system tells.
@@ -109,12 +130,20 @@ async fn read_ready(process: &mut Child) -> Result<serde_json::Value> {
 }
 
 /// Makes signed requests.
+#[derive(Clone)]
 pub struct Webhooks {
+    address: String,
     body_bytes: usize,
     sequence: Arc<AtomicU64>,
+    is_forged: bool,
 }
 
 impl Webhooks {
+    /// Host and port to send them to.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
     /// The next one.
     pub fn next(&self) -> Result<Request<Full<Bytes>>> {
         let number = self.sequence.fetch_add(1, Ordering::Relaxed);
@@ -127,7 +156,12 @@ impl Webhooks {
         body.resize(self.body_bytes - 2, b'x');
         body.extend_from_slice(b"\"}");
 
-        let signature = hex::encode(signatures::hmac_sha256(KEY.as_bytes(), &[&body]));
+        let signature = if self.is_forged {
+            // Costs the forger nothing, and every one is different.
+            format!("{number:064x}")
+        } else {
+            hex::encode(signatures::hmac_sha256(KEY.as_bytes(), &[&body]))
+        };
         let request = Request::post("/v1/hooks/atlas-load")
             .header("host", "load.invalid")
             .header("content-type", "application/json")
