@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::limits::{Limits, QuarantineLimits};
+use super::oauth::OAuth;
 use super::secret::SecretRef;
 use super::span::{self, Span};
 
@@ -69,6 +70,9 @@ pub struct Connection {
     /// The key for calls.
     #[serde(default)]
     pub api_key: Option<SecretRef>,
+    /// Access by OAuth, in place of `api_key`.
+    #[serde(default)]
+    pub oauth: Option<OAuth>,
     /// Keys that webhooks are verified with.
     #[serde(default)]
     pub shared_keys: Vec<SecretRef>,

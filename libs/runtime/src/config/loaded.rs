@@ -8,6 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::flow::{Flow, Write};
 use super::mistake::{ConfigurationError, EXPRESSION, Mistake, SECRET_UNUSABLE};
+use super::oauth::OAuthCredentials;
 use super::secret::{Environment, KeySet, SecretRef, VerifyKey};
 use super::{Configuration, Connection, KindRule};
 use crate::expressions::{Expressions, is_template};
@@ -22,12 +23,19 @@ pub struct Credentials {
     pub call: KeySet,
     /// Keys webhooks are verified with: all in force count.
     pub verify: KeySet,
+    /// Access by OAuth, in place of a key for calls.
+    pub oauth: Option<OAuthCredentials>,
 }
 
 impl Credentials {
     /// The key for a call at `now`; `None` when every key's window is over.
     pub fn call_key(&self, now: Timestamp) -> Option<SecretString> {
         self.call.in_force(now).into_iter().next().map(|(_, secret)| secret)
+    }
+
+    /// Whether calls made at `now` carry this very key, so that a vendor may sign with it what it learns by them.
+    pub fn calls_with(&self, key: &VerifyKey, now: Timestamp) -> bool {
+        self.call_key(now).is_some_and(|secret| secret.expose_secret() == key.secret.expose_secret())
     }
 }
 
@@ -138,7 +146,10 @@ fn credentials(
         });
         KeySet::new(keys.collect())
     };
-    Credentials { call: read(rule.call), verify: read(rule.verify) }
+    let (call, verify) = (read(rule.call), read(rule.verify));
+    let oauth = connection.oauth.as_ref();
+    let oauth = oauth.and_then(|oauth| super::oauth::credentials(id, oauth, environment, mistakes));
+    Credentials { call, verify, oauth }
 }
 
 fn key(

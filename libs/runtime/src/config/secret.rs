@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::connection::SECRET_FIELDS;
 use super::mistake::{Mistake, SECRET_REFERENCE};
+use super::oauth;
 use super::places::{Node, Places};
 
 /// Largest secret, in bytes.
@@ -159,6 +160,11 @@ pub(super) fn literals(places: &Places) -> Vec<Mistake> {
         for (field, line, value) in entries(connection) {
             if SECRET_FIELDS.contains(&field.as_str()) {
                 check(value, &format!("connections.{name}.{field}"), *line, &mut mistakes);
+            }
+            for (inner, line, value) in entries(value).iter().filter(|_| field == "oauth") {
+                if oauth::SECRET_FIELDS.contains(&inner.as_str()) {
+                    check(value, &format!("connections.{name}.oauth.{inner}"), *line, &mut mistakes);
+                }
             }
         }
     }

@@ -5,6 +5,7 @@ use std::io::Write as _;
 use super::*;
 
 mod limits;
+mod oauth;
 mod secrets;
 
 const RULES: &[KindRule] = &[

@@ -5,7 +5,7 @@ use domain::ids::ConnectionId;
 use super::connection::{Connection, KindRule, SECRET_FIELDS, SourceIpsMode};
 use super::mistake::{KEY_MISSING, Mistake, UNKNOWN_NAME, VALUE};
 use super::unknown::closest;
-use super::{Configuration, validate_flow};
+use super::{Configuration, oauth, validate_flow};
 
 /// Everything that is wrong, in no particular order.
 pub(super) fn all(configuration: &Configuration, rules: &[KindRule]) -> Vec<Mistake> {
@@ -42,7 +42,12 @@ fn check_connection(
         let what = format!("there is no tenant `{}`", connection.tenant);
         mistakes.push(Mistake::new(UNKNOWN_NAME, format!("{path}.tenant"), what, mend));
     }
-    let urls = [("base_url", Some(&connection.base_url)), ("webhook_url", connection.webhook_url.as_ref())];
+    let token_url = connection.oauth.as_ref().and_then(|oauth| oauth.token_url.as_ref());
+    let urls = [
+        ("base_url", Some(&connection.base_url)),
+        ("webhook_url", connection.webhook_url.as_ref()),
+        ("oauth.token_url", token_url),
+    ];
     for (key, url) in urls {
         if url.is_some_and(|url| !is_http_url(url)) {
             let what = "this is not a web address";
@@ -63,10 +68,12 @@ fn check_connection(
         return;
     };
     check_sources(connection, rule, &path, mistakes);
+    mistakes.extend(oauth::check(connection, rule, &path));
     let needs =
         [(rule.call, "cannot call its vendor without"), (rule.verify, "would believe no webhook without")];
     for (position, (field, why)) in needs.into_iter().enumerate() {
-        if (position == 0 || rule.call != rule.verify) && connection.secrets(field).is_empty() {
+        let elsewhere = position == 0 && oauth::replaces_key(connection, field);
+        if (position == 0 || rule.call != rule.verify) && connection.secrets(field).is_empty() && !elsewhere {
             let what = format!("a connection of kind `{}` {why} `{field}`", rule.kind);
             mistakes.push(Mistake::new(
                 KEY_MISSING,
