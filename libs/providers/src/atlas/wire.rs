@@ -153,6 +153,19 @@ const IDS: [&str; 5] = ["/envelope_id", "/envelopeId", "/envelope/id", "/envelop
 /// The review link in an answer.
 const REVIEW_LINKS: [&str; 3] = ["/review_url", "/reviewUrl", "/envelope/review_url"];
 
+/// Whether signers have it and somebody's signature is awaited.
+fn is_out(core: &Value) -> bool {
+    matches!(status(core), Some("pending" | "in_progress" | "sent" | "viewed"))
+}
+
+/// Where only times are told, it is the turn of the first who has not answered: nobody signs beside others here.
+fn invite(parties: &mut [PartyNews]) {
+    let answered = |party: &PartyNews| matches!(party.standing, Standing::Signed | Standing::Declined);
+    if let Some(next) = parties.iter_mut().find(|party| !answered(party)) {
+        next.standing = Standing::Pending;
+    }
+}
+
 /// What became of a create. A second-hand claim of having been sent is not made: only the status word counts.
 pub(super) fn created(value: &Value) -> Option<Created> {
     let sent = matches!(status(core(value)), Some("pending" | "in_progress" | "sent"));
@@ -166,8 +179,7 @@ pub(super) fn created(value: &Value) -> Option<Created> {
 /// Whether the parties' states are all told; if not, the light status call has to be asked for the count.
 pub(super) fn tells_progress(value: &Value) -> bool {
     let listed = reading::list(value, &PARTIES).len().min(PARTIES_MAX);
-    let out = matches!(status(core(value)), Some("pending" | "in_progress" | "sent" | "viewed"));
-    !out || (listed > 0 && parties(value).len() == listed)
+    !is_out(core(value)) || (listed > 0 && parties(value).len() == listed)
 }
 
 /// How the envelope stands; `progress` is the answer of the light status call, where it was needed.
@@ -178,7 +190,10 @@ pub(super) fn snapshot(dialect: Dialect, value: &Value, progress: Option<&Value>
         (Dialect::Second, "draft") => "detecting",
         (Dialect::First | Dialect::Second, word) => word,
     });
-    let parties = parties(value);
+    let mut parties = parties(value);
+    if dialect == Dialect::Second && is_out(core) {
+        invite(&mut parties);
+    }
     let counted = progress.and_then(count_told).unwrap_or_else(|| Count::of(&parties));
     let reason = reason(value);
     let viewed = reading::text(core, &["/viewed_at", "/viewedAt"]).is_some()

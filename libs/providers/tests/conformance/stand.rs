@@ -30,6 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Stand {
     /// The kind of connection.
     pub kind: &'static str,
+    options: Value,
     /// The adapter under test.
     pub provider: Arc<dyn Provider>,
     simulator: Running,
@@ -48,24 +49,39 @@ enum People {
     Buttons,
 }
 
+/// Every kind of provider there is, each with every set of options under which it is another vendor to us.
+pub fn variants() -> Vec<(&'static str, Value)> {
+    let dialects = |kind: &str| match kind {
+        "atlas" => vec![json!({}), json!({"dialect": "g2"}), json!({"uploads": "inline"})],
+        _ => vec![json!({})],
+    };
+    providers::kinds()
+        .iter()
+        .flat_map(|kind| dialects(kind).into_iter().map(|options| (*kind, options)))
+        .collect()
+}
+
 /// A stand for every kind of provider there is.
 pub async fn stands() -> Vec<Stand> {
     let mut stands = Vec::new();
-    for kind in providers::kinds() {
-        stands.push(Stand::open(kind, None).await);
+    for (kind, options) in variants() {
+        stands.push(Stand::open(kind, options, None).await);
     }
     stands
 }
 
 impl Stand {
     /// A stand of one kind; `webhook_url` is where its webhooks go. The only place in this suite that knows vendors.
-    pub async fn open(kind: &'static str, webhook_url: Option<&str>) -> Self {
+    pub async fn open(kind: &'static str, options: Value, webhook_url: Option<&str>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let api_keys = vec![SecretString::from(API_KEY.to_owned())];
         let (simulator, people, template, roles) = match kind {
             "atlas" => {
                 use providers::atlas::simulator::{Settings, start};
-                let settings = Settings { api_keys, ..Settings::default() };
+                // the second generation reports to one address, the first to each envelope's
+                let shared_key = SecretString::from(SHARED_KEY.to_owned());
+                let endpoint = webhook_url.map(|url| (url.parse().expect("an address"), shared_key));
+                let settings = Settings { api_keys, endpoint, ..Settings::default() };
                 (start(listener, settings), People::Mail, "tmpl_of_01", ["Customer", "Company"])
             }
             "pandadoc" => {
@@ -81,13 +97,13 @@ impl Stand {
         let mut settings = outbound::Settings::new("control");
         settings.allow_private_addresses = true;
         let client = Outbound::new(settings).expect("a client");
-        let provider = connect(kind, &simulator.url(), API_KEY, webhook_url);
-        Self { kind, provider, simulator, client, people, template, roles }
+        let provider = connect(kind, &options, &simulator.url(), API_KEY, webhook_url);
+        Self { kind, options, provider, simulator, client, people, template, roles }
     }
 
     /// An adapter to the same simulator with another key.
     pub fn with_key(&self, key: &str) -> Arc<dyn Provider> {
-        connect(self.kind, &self.simulator.url(), key, None)
+        connect(self.kind, &self.options, &self.simulator.url(), key, None)
     }
 
     /// Every way of handing a document over that the vendor declares.
@@ -247,18 +263,23 @@ impl Stand {
     }
 }
 
-fn connect(kind: &str, base_url: &str, key: &str, webhook_url: Option<&str>) -> Arc<dyn Provider> {
+fn connect(
+    kind: &str,
+    options: &Value,
+    base_url: &str,
+    key: &str,
+    webhook_url: Option<&str>,
+) -> Arc<dyn Provider> {
     let key = key.to_owned();
+    let mut options = options.as_object().cloned().unwrap_or_default();
+    options.insert("pace".to_owned(), json!({"per_second": 10_000.0, "burst": 1_000, "deadline_ms": 5_000}));
     let settings = ConnectionSettings {
         connection: ConnectionId::from_str("under-test").expect("a connection id"),
         base_url: base_url.parse().expect("an address"),
         key: Arc::new(move || SecretString::from(key.clone())),
         oauth: None,
         webhook_url: webhook_url.map(|url| url.parse().expect("an address")),
-        options: json!({"pace": {"per_second": 10_000.0, "burst": 1_000, "deadline_ms": 5_000}})
-            .as_object()
-            .cloned()
-            .unwrap_or_default(),
+        options,
         allow_private_addresses: true,
     };
     providers::connect(kind, settings).expect("a provider")

@@ -14,7 +14,7 @@ use serde_json::Map;
 use signatures::VerifyKey;
 use tokio::sync::mpsc;
 
-use crate::stand::{API_KEY, SHARED_KEY, Stand};
+use crate::stand::{API_KEY, SHARED_KEY, Stand, variants};
 
 type Inbox = mpsc::Sender<RawDelivery>;
 
@@ -65,9 +65,9 @@ async fn until_completed(kind: &str, deliveries: &mut mpsc::Receiver<RawDelivery
 
 #[tokio::test]
 async fn every_webhook_of_an_envelopes_life_verifies_and_names_the_envelope() {
-    for kind in providers::kinds() {
+    for (kind, options) in variants() {
         let (url, mut deliveries) = listen().await;
-        let stand = Stand::open(kind, Some(&url)).await;
+        let stand = Stand::open(kind, options, Some(&url)).await;
         let id = stand.sent(1).await;
         stand.decide(&id, "sign").await;
         stand.decide(&id, "sign").await;

@@ -1,8 +1,10 @@
 //! The vendor simulators as an integrator meets them: through real HTTP, line by line of the contracts.
 
+mod atlas_accounts;
 mod atlas_api;
 mod atlas_create;
 mod atlas_people;
+mod atlas_second;
 mod atlas_webhooks;
 mod pandadoc_api;
 mod pandadoc_people;

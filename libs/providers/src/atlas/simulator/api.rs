@@ -15,8 +15,8 @@ use simulation::pdf::{self, Signature};
 
 use super::create::{Outcome, once, parties_with_links};
 use super::draft;
-use super::shared::{Account, bearer, written};
-use super::state::{Envelope, Refusal, Status};
+use super::shared::{Account, Caller, bearer, written};
+use super::state::{Envelope, Event, Refusal, Status};
 
 const PAGE_MAX: usize = 100;
 const PAGE_DEFAULT: usize = 50;
@@ -64,9 +64,9 @@ async fn read(
     headers: HeaderMap,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Refusal> {
-    account.key(&headers)?;
+    let caller = account.caller(&headers)?;
     let mut world = account.world();
-    Ok(Json(shown(world.envelope(&id)?, clock::now())))
+    Ok(Json(shown(world.envelope_of(&id, &caller)?, clock::now())))
 }
 
 async fn status(
@@ -74,9 +74,9 @@ async fn status(
     headers: HeaderMap,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Refusal> {
-    account.key(&headers)?;
+    let caller = account.caller(&headers)?;
     let mut world = account.world();
-    let envelope = world.envelope(&id)?;
+    let envelope = world.envelope_of(&id, &caller)?;
     let next = envelope.current().filter(|_| envelope.status == Status::Pending);
     Ok(Json(json!({
         "status": envelope.status.word(), "signed_count": envelope.signed_count(), "total": envelope.parties.len(),
@@ -99,7 +99,7 @@ async fn list(
     headers: HeaderMap,
     Query(filter): Query<Filter>,
 ) -> Result<Json<Value>, Refusal> {
-    account.key(&headers)?;
+    let caller = account.caller(&headers)?;
     let (world, now) = (account.world(), clock::now());
     let limit = filter.limit.unwrap_or(PAGE_DEFAULT).clamp(1, PAGE_MAX);
     let start = match &filter.cursor {
@@ -110,7 +110,8 @@ async fn list(
         }
     };
     let wanted = |envelope: &&Envelope| {
-        filter.status.as_deref().is_none_or(|word| word == envelope.status.word())
+        envelope.org == caller.org
+            && filter.status.as_deref().is_none_or(|word| word == envelope.status.word())
             && filter.external_id.as_deref().is_none_or(|id| envelope.external_id() == Some(id))
     };
     let mut found = world.order[start..].iter().filter_map(|id| world.envelopes.get(id)).filter(wanted);
@@ -126,13 +127,13 @@ async fn fields(
     Path(id): Path<String>,
     Json(body): Json<Value>,
 ) -> Result<Json<Value>, Refusal> {
-    account.key(&headers)?;
+    let caller = account.caller(&headers)?;
     let version = body.get("fields_version").and_then(Value::as_u64);
     let version = version.ok_or_else(|| Refusal::bad_request("fields_version is needed"))?;
     let fields = body.get("fields").and_then(Value::as_array).cloned();
     let fields = fields.ok_or_else(|| Refusal::bad_request("fields is needed"))?;
     let mut world = account.world();
-    let envelope = world.envelope(&id)?;
+    let envelope = world.envelope_of(&id, &caller)?;
     envelope.patch_fields(version, fields)?;
     Ok(Json(json!({"envelope_id": id, "fields_version": envelope.fields_version, "fields": envelope.fields})))
 }
@@ -143,17 +144,17 @@ async fn send(
     Path(id): Path<String>,
     body: Bytes,
 ) -> Result<Response, Refusal> {
-    account.key(&headers)?;
+    let caller = account.caller(&headers)?;
     let fingerprint = hex::encode(Sha256::digest(&body));
-    let work = async { send_once(&account, &id, &body) };
+    let work = async { send_once(&account, &caller, &id, &body) };
     Ok(once(&account, &headers, &format!("send {id}"), &fingerprint, work).await)
 }
 
-fn send_once(account: &Account, id: &str, body: &[u8]) -> Outcome {
+fn send_once(account: &Account, caller: &Caller, id: &str, body: &[u8]) -> Outcome {
     let body = object(body)?;
     let parties = draft::parties(body.get("parties"))?;
     let world = &mut *account.world();
-    let envelope = world.envelope(id)?;
+    let envelope = world.envelope_of(id, caller)?;
     let version = body.get("fields_version").and_then(Value::as_u64);
     envelope.may_send(version, clock::now())?;
     let before = envelope.parties.clone();
@@ -174,11 +175,8 @@ async fn remind(
     headers: HeaderMap,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Refusal> {
-    account.key(&headers)?;
-    let window = account.hours(1);
-    let world = &mut *account.world();
-    let order = world.envelope(&id)?.remind(clock::now(), window)?;
-    account.invite(world, &id, "reminder");
+    let caller = account.caller(&headers)?;
+    let order = reminded(&account, &caller, &id)?;
     Ok(Json(json!({"envelope_id": id, "reminded_order": order})))
 }
 
@@ -188,13 +186,29 @@ async fn void(
     Path(id): Path<String>,
     body: Bytes,
 ) -> Result<Json<Value>, Refusal> {
-    account.key(&headers)?;
-    let reason = object(&body)?.get("reason").and_then(Value::as_str).map(str::to_owned);
-    let world = &mut *account.world();
-    let (events, refund) = world.envelope(&id)?.void(reason, clock::now())?;
-    world.credits += u64::from(refund);
-    account.tell(world, &id, &events);
+    let caller = account.caller(&headers)?;
+    let refund = voided(&account, &caller, &id, &body)?;
     Ok(Json(json!({"envelope_id": id, "status": "voided", "refunded": refund})))
+}
+
+/// Nudges whose turn it is; answers with their order.
+pub(super) fn reminded(account: &Account, caller: &Caller, id: &str) -> Result<u32, Refusal> {
+    let window = account.hours(1);
+    let world = &mut *account.world();
+    let order = world.envelope_of(id, caller)?.remind(clock::now(), window)?;
+    account.invite(world, id, "reminder");
+    account.tell(world, id, &[Event::Reminded]);
+    Ok(order)
+}
+
+/// Takes an envelope back; answers whether its credit came back.
+pub(super) fn voided(account: &Account, caller: &Caller, id: &str, body: &[u8]) -> Result<bool, Refusal> {
+    let reason = object(body)?.get("reason").and_then(Value::as_str).map(str::to_owned);
+    let world = &mut *account.world();
+    let (events, refund) = world.envelope_of(id, caller)?.void(reason, clock::now())?;
+    *world.pool(caller.org.as_deref()) += u64::from(refund);
+    account.tell(world, id, &events);
+    Ok(refund)
 }
 
 /// Authorised by the signer's token, never by an API key.
@@ -212,15 +226,15 @@ async fn decline(
 }
 
 /// 404 until the signed copy exists, then the way to a place that can be visited once.
-async fn signed_pdf(
+pub(super) async fn signed_pdf(
     State(account): State<Account>,
     headers: HeaderMap,
     Path(id): Path<String>,
 ) -> Result<Response, Refusal> {
-    account.key(&headers)?;
+    let caller = account.caller(&headers)?;
     let mut world = account.world();
     let delay = std::time::Duration::from_millis(world.switches.pdf_delay_ms);
-    let ready_at = world.envelope(&id)?.signed_at.map(|at| at.after(delay));
+    let ready_at = world.envelope_of(&id, &caller)?.signed_at.map(|at| at.after(delay));
     if ready_at.is_none_or(|at| clock::now() < at) {
         return Err(Refusal::new(404, "not_found", "The signed PDF is not there yet"));
     }
@@ -253,7 +267,7 @@ pub(super) fn signed_copy(envelope: &Envelope) -> Vec<u8> {
 }
 
 /// A JSON object; an empty body is an empty one.
-fn object(body: &[u8]) -> Result<Value, Refusal> {
+pub(super) fn object(body: &[u8]) -> Result<Value, Refusal> {
     if body.is_empty() {
         return Ok(json!({}));
     }

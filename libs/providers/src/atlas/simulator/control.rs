@@ -5,6 +5,7 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use http::{HeaderMap, StatusCode, header};
+use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use simulation::clock;
@@ -29,6 +30,32 @@ pub(super) fn routes() -> Router<Account> {
         .route("/__sim/inbox", get(inbox))
         .route("/__sim/envelopes", get(envelopes))
         .route("/__sim/envelopes/{id}/parties", post(edit_parties))
+        .route("/__sim/envelopes/{id}/expire", post(expire))
+        .route("/__sim/endpoint", post(endpoint))
+}
+
+/// The deadline of an envelope of generation 2 passes.
+async fn expire(State(account): State<Account>, Path(id): Path<String>) -> Result<StatusCode, Refusal> {
+    let world = &mut *account.world();
+    let events = world.envelope(&id)?.expire(clock::now())?;
+    account.tell(world, &id, &events);
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Deserialize)]
+struct Endpoint {
+    url: String,
+    secret: SecretString,
+}
+
+/// Where generation 2 reports from now on; the vendor has a dashboard for it.
+async fn endpoint(
+    State(account): State<Account>,
+    Json(Endpoint { url, secret }): Json<Endpoint>,
+) -> Result<StatusCode, Refusal> {
+    let url = url.parse().map_err(|_| Refusal::bad_request("url is not a URL"))?;
+    account.world().endpoint = Some((url, secret));
+    Ok(StatusCode::NO_CONTENT)
 }
 
 async fn settings(State(account): State<Account>) -> Json<Switches> {
@@ -107,12 +134,18 @@ async fn account_state(
 #[derive(Deserialize)]
 struct Keys {
     add: Option<String>,
+    /// May act for connected accounts.
+    add_platform: Option<String>,
     revoke: Option<String>,
 }
 
-async fn keys(State(account): State<Account>, Json(Keys { add, revoke }): Json<Keys>) -> StatusCode {
+async fn keys(
+    State(account): State<Account>,
+    Json(Keys { add, add_platform, revoke }): Json<Keys>,
+) -> StatusCode {
     let mut world = account.world();
-    world.keys.extend(add);
+    world.keys.extend(add.into_iter().chain(add_platform.clone()));
+    world.platform_keys.extend(add_platform);
     if let Some(key) = revoke {
         world.keys.remove(&key);
     }

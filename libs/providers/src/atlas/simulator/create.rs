@@ -13,8 +13,8 @@ use serde_json::{Map, Value, json};
 use simulation::{clock, files};
 
 use super::draft::{self, Draft, Submission};
-use super::shared::Account;
-use super::state::{Detection, Envelope, Event, Party, Refusal, Status};
+use super::shared::{Account, Caller};
+use super::state::{Detection, Envelope, Event, Generation, Party, Refusal, Status};
 use super::world::{Remembered, World};
 
 pub(super) fn routes() -> Router<Account> {
@@ -74,42 +74,45 @@ async fn create(
     headers: HeaderMap,
     request: Request,
 ) -> Result<Response, Refusal> {
-    let key = account.key(&headers)?;
+    let caller = account.caller(&headers)?;
     let submission = Submission::read(request).await?;
     let scope = format!("create {}", submission.transport);
-    let work = create_once(&account, key, &submission);
+    let work = create_once(&account, caller, &submission);
     Ok(once(&account, &headers, &scope, &submission.fingerprint, work).await)
 }
 
-async fn create_once(account: &Account, key: String, submission: &Submission) -> Outcome {
+async fn create_once(account: &Account, caller: Caller, submission: &Submission) -> Outcome {
     let draft = Draft::read(submission)?;
     let check = account.world().switches.check_documents;
     let (title, document) = draft.document.fetched(account.kit().outbound(), check).await?;
     let (parties, metadata, webhook_url) = (draft.parties, draft.metadata, draft.webhook_url);
-    let order = Order { key, title, document, parties, metadata, webhook_url, ready: draft.auto_send };
+    let generation = Generation::First;
+    let ready = draft.auto_send;
+    let order = Order { caller, generation, title, document, parties, metadata, webhook_url, ready };
     stored(account, order, draft.auto_send)
 }
 
-struct Order {
-    key: String,
-    title: String,
-    document: Bytes,
-    parties: Vec<Party>,
-    metadata: Map<String, Value>,
-    webhook_url: Option<String>,
+pub(super) struct Order {
+    pub caller: Caller,
+    pub generation: Generation,
+    pub title: String,
+    pub document: Bytes,
+    pub parties: Vec<Party>,
+    pub metadata: Map<String, Value>,
+    pub webhook_url: Option<String>,
     /// Fields are known: nothing has to be detected.
-    ready: bool,
+    pub ready: bool,
 }
 
 fn stored(account: &Account, order: Order, auto_send: bool) -> Outcome {
     let now = clock::now();
     let world = &mut *account.world();
     if auto_send {
-        world.not_suspended()?;
+        world.not_suspended(order.caller.org.as_deref())?;
         if order.parties.is_empty() {
             return Err(Refusal::bad_request("parties are needed to send"));
         }
-        if world.credits == 0 {
+        if *world.pool(order.caller.org.as_deref()) == 0 {
             return Err(Refusal::new(402, "credits_exhausted", "No credits left"));
         }
     }
@@ -128,14 +131,17 @@ fn stored(account: &Account, order: Order, auto_send: bool) -> Outcome {
     Ok((201, body))
 }
 
-fn drafted(account: &Account, world: &World, order: Order, now: Timestamp) -> Envelope {
+pub(super) fn drafted(account: &Account, world: &World, order: Order, now: Timestamp) -> Envelope {
     let ids = account.kit().ids();
     let (found, delay) = world.detection_of(&order.title);
     let detection = if order.ready { (Detection::Ready, now) } else { (found, now.after(delay)) };
     let fields = order.parties.iter().enumerate().map(|(index, party)| field(index, party)).collect();
     Envelope {
         id: ids.uuid(),
-        key: order.key,
+        key: order.caller.key,
+        org: order.caller.org,
+        generation: order.generation,
+        version: 1,
         title: order.title,
         document: order.document,
         status: Status::Draft,
@@ -152,6 +158,7 @@ fn drafted(account: &Account, world: &World, order: Order, now: Timestamp) -> En
         signed_at: None,
         declined_at: None,
         voided_at: None,
+        expired_at: None,
     }
 }
 
@@ -175,7 +182,7 @@ async fn template(
     headers: HeaderMap,
     Path(id): Path<String>,
 ) -> Result<Response, Refusal> {
-    account.key(&headers)?;
+    account.caller(&headers)?;
     let world = account.world();
     let template =
         world.templates.get(&id).ok_or_else(|| Refusal::new(404, "not_found", "No such template"))?;
@@ -192,14 +199,14 @@ async fn from_template(
     Path(id): Path<String>,
     request: Request,
 ) -> Result<Response, Refusal> {
-    let key = account.key(&headers)?;
+    let caller = account.caller(&headers)?;
     let submission = Submission::read(request).await?;
     let scope = format!("template {id}");
-    let work = async { from_template_once(&account, key, &id, &submission.members) };
+    let work = async { from_template_once(&account, caller, &id, &submission.members) };
     Ok(once(&account, &headers, &scope, &submission.fingerprint, work).await)
 }
 
-fn from_template_once(account: &Account, key: String, id: &str, members: &Map<String, Value>) -> Outcome {
+fn from_template_once(account: &Account, caller: Caller, id: &str, members: &Map<String, Value>) -> Outcome {
     let template = account.world().templates.get(id).cloned();
     let template = template.ok_or_else(|| Refusal::new(404, "not_found", "No such template"))?;
     let parties = draft::parties(members.get("parties"))?;
@@ -211,7 +218,8 @@ fn from_template_once(account: &Account, key: String, id: &str, members: &Map<St
     let metadata = draft::metadata(members)?;
     let number = metadata.get("external_id").and_then(Value::as_str).unwrap_or("template").to_owned();
     let order = Order {
-        key,
+        caller,
+        generation: Generation::First,
         title: template.name,
         document: files::order_pdf(&number).into(),
         parties,

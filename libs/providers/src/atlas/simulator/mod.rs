@@ -1,19 +1,22 @@
-//! A stand-in for Atlas, generation 1: the envelope API, the review and sign pages, the signed webhooks.
+//! A stand-in for Atlas, both generations: the envelope APIs, connected accounts, the review and sign pages, the signed webhooks.
 //!
 //! It keeps the promises the contract names and has a knob for every behaviour on which the vendor is silent. An envelope is
 //! created as a draft, its fields are detected after a moment, a person presses Send on the review page, the parties sign one
 //! after another, each through a link of their own, and the signed PDF appears a little later behind a link that works once.
-//! Each envelope's webhooks go to its `webhook_url`, signed with the API key that created it.
+//! Each envelope's webhooks go to its `webhook_url`, signed with the API key that created it. An envelope made through the
+//! second generation's API is shown in that generation's words, and reported to the account's endpoint under its own secret.
 //!
 //! Where it is more definite than the vendor's texts (`SIM` in the contract): a repeated idempotency key returns the remembered
 //! answer only if that answer was a success, so 402 and 409 can be repeated with the same key; `auto_send` sends at once and
 //! does not wait for detection; the list pages like generation 2 (`items`, `nextCursor`). A stop forgets everything.
 
+mod accounts;
 mod api;
 mod control;
 mod create;
 mod draft;
 mod pages;
+mod second;
 mod shared;
 mod state;
 mod webhooks;
@@ -35,6 +38,10 @@ pub struct Settings {
     pub seed: u64,
     /// API keys that are accepted; more can be added and revoked while it runs.
     pub api_keys: Vec<SecretString>,
+    /// Further API keys, which may act for connected accounts.
+    pub platform_keys: Vec<SecretString>,
+    /// Where envelopes of generation 2 are reported, and the secret their webhooks are signed with.
+    pub endpoint: Option<(url::Url, SecretString)>,
     /// Credits at the start; one is used per envelope sent.
     pub credits: u64,
     /// Hours of the vendor (retries, idempotency window, reminder window) are divided by it.
@@ -54,6 +61,8 @@ impl Default for Settings {
         Self {
             seed: 1,
             api_keys: vec![],
+            platform_keys: vec![],
+            endpoint: None,
             credits: 5,
             time_factor: 1.0,
             webhook_answer_within: Duration::from_secs(10),
@@ -84,6 +93,8 @@ pub struct Switches {
     pub check_documents: bool,
     /// A used idempotency key with another body returns the first answer instead of 422.
     pub other_body_replays: bool,
+    /// Generation 2 also reports what only its own log needs: `participant.link_issued` and the like.
+    pub internal_events: bool,
 }
 
 impl Default for Switches {
@@ -97,6 +108,7 @@ impl Default for Switches {
             extraction: false,
             check_documents: true,
             other_body_replays: false,
+            internal_events: false,
         }
     }
 }
@@ -119,6 +131,7 @@ pub fn start(listener: TcpListener, settings: Settings) -> std::io::Result<Runni
     })
     .map_err(std::io::Error::other)?;
     let account = shared::Account::new(kit.clone(), settings, listener.local_addr()?);
-    let routes = api::routes().merge(create::routes()).merge(pages::routes()).merge(control::routes());
+    let vendor = api::routes().merge(create::routes()).merge(second::routes()).merge(accounts::routes());
+    let routes = vendor.merge(pages::routes()).merge(control::routes());
     kit.serve(listener, routes.with_state(account))
 }

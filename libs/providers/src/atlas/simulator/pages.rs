@@ -92,7 +92,7 @@ async fn review(
             "<p>No fields were found: please place them by hand before sending.</p>{}",
             button(&action, "Send anyway", &[("fields_version", &version)])
         ),
-        (Status::Pending | Status::Signed | Status::Declined | Status::Voided, _) => {
+        (Status::Pending | Status::Signed | Status::Declined | Status::Voided | Status::Expired, _) => {
             "<p>Sent. Nothing can be edited any more.</p>".to_owned()
         }
     };
@@ -213,7 +213,15 @@ async fn sign_page(
             button(&format!("/sign/{id}?t={t}"), "Sign", &[("action", "sign")])
         ),
         (Status::Pending, Standing::Waiting) => "<p>It is not your turn yet.</p>".to_owned(),
-        (Status::Draft | Status::Pending | Status::Signed | Status::Declined | Status::Voided, _) => {
+        (
+            Status::Draft
+            | Status::Pending
+            | Status::Signed
+            | Status::Declined
+            | Status::Voided
+            | Status::Expired,
+            _,
+        ) => {
             format!("<p>This document is {}; you are {}.</p>", tag(status.word()), tag(party.standing.word()))
         }
     };

@@ -18,6 +18,15 @@ use super::state::{Envelope, Event, Refusal};
 use super::world::{Mail, World};
 use super::{Settings, webhooks};
 
+/// Whoever made a request.
+#[derive(Clone, Debug)]
+pub(super) struct Caller {
+    /// The API key.
+    pub key: String,
+    /// The connected account it acts for; none for its own.
+    pub org: Option<String>,
+}
+
 #[derive(Clone)]
 pub(super) struct Account(Arc<Inner>);
 
@@ -32,7 +41,15 @@ impl Account {
     pub(super) fn new(kit: Kit, settings: Settings, addr: SocketAddr) -> Self {
         let keys: HashSet<String> =
             settings.api_keys.iter().map(|key| key.expose_secret().to_owned()).collect();
-        let fresh = move || World::new(keys.clone(), settings.credits, settings.switches);
+        let platform_keys: HashSet<String> =
+            settings.platform_keys.iter().map(|key| key.expose_secret().to_owned()).collect();
+        let endpoint = settings.endpoint.clone();
+        let fresh = move || {
+            let mut world = World::new(keys.clone(), settings.credits, settings.switches);
+            world.keys.extend(platform_keys.iter().cloned());
+            (world.platform_keys, world.endpoint) = (platform_keys.clone(), endpoint.clone());
+            world
+        };
         let account = Self(Arc::new(Inner {
             kit: kit.clone(),
             world: Mutex::new(fresh()),
@@ -73,10 +90,22 @@ impl Account {
         format!("{}/sign/{id}?t={token}", self.0.public_url)
     }
 
-    /// The API key of a request, if it is one of ours.
-    pub(super) fn key(&self, headers: &HeaderMap) -> Result<String, Refusal> {
-        let key = bearer(headers).filter(|key| self.world().keys.contains(*key));
-        key.map(str::to_owned).ok_or_else(|| Refusal::new(401, "unauthorized", "Missing or unknown API key"))
+    /// Who asks: a key of ours, and the connected account it acts for.
+    pub(super) fn caller(&self, headers: &HeaderMap) -> Result<Caller, Refusal> {
+        let world = self.world();
+        let given = bearer(headers).or_else(|| headers.get("x-api-key")?.to_str().ok());
+        let key = given.filter(|key| world.keys.contains(*key));
+        let key = key.ok_or_else(|| Refusal::new(401, "unauthorized", "Missing or unknown API key"))?;
+        let Some(account) = headers.get("atlas-account").map(|value| value.to_str().unwrap_or_default())
+        else {
+            return Ok(Caller { key: key.to_owned(), org: None });
+        };
+        if !world.platform_keys.contains(key) {
+            return Err(Refusal::new(403, "forbidden", "Only platform keys act for connected accounts"));
+        }
+        let org = super::accounts::named(&world.orgs, account);
+        let org = org.ok_or_else(|| Refusal::new(404, "not_found", "No such connected account"))?;
+        Ok(Caller { key: key.to_owned(), org: Some(org.id.clone()) })
     }
 
     /// Sends an envelope: every check first, then the credit, then the mail to the first party and the webhook.
@@ -87,14 +116,14 @@ impl Account {
         fields_version: Option<u64>,
     ) -> Result<(), Refusal> {
         let now = clock::now();
-        world.envelope(id)?;
-        world.not_suspended()?;
+        let org = world.envelope(id)?.org.clone();
+        world.not_suspended(org.as_deref())?;
         let envelope = world.envelope(id)?;
         envelope.may_send(fields_version, now)?;
         if envelope.parties.is_empty() {
             return Err(Refusal::bad_request("parties are needed to send"));
         }
-        world.pay()?;
+        world.pay(org.as_deref())?;
         let ids = self.kit().ids();
         let events = world.envelope(id)?.send(now, || format!("pt_{}", ids.token(20)))?;
         self.invite(world, id, "invitation");
@@ -130,7 +159,7 @@ impl Account {
     pub(super) fn tell(&self, world: &World, id: &str, events: &[Event]) {
         let Some(envelope) = world.envelopes.get(id) else { return };
         for event in events {
-            if let Some(message) = webhooks::message(envelope, *event, &world.switches, clock::now()) {
+            for message in webhooks::messages(envelope, *event, world, || self.kit().ids().token(10)) {
                 self.kit().webhooks().send(message);
             }
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use domain::time::Timestamp;
 use serde_json::{Map, Value};
 
-pub(super) use super::words::{Detection, Event, Refusal, Standing, Status};
+pub(super) use super::words::{Detection, Event, Generation, Refusal, Standing, Status};
 
 #[derive(Clone, Debug)]
 pub(super) struct Party {
@@ -24,8 +24,13 @@ pub(super) struct Party {
 #[derive(Clone, Debug)]
 pub(super) struct Envelope {
     pub id: String,
-    /// The API key that created it; signs its webhooks.
+    /// The API key that created it; signs its webhooks in the first generation.
     pub key: String,
+    /// The connected account it belongs to; none for the platform's own.
+    pub org: Option<String>,
+    pub generation: Generation,
+    /// Counts the second generation's events, from 1.
+    pub version: u64,
     pub title: String,
     pub document: bytes::Bytes,
     pub status: Status,
@@ -43,6 +48,7 @@ pub(super) struct Envelope {
     pub signed_at: Option<Timestamp>,
     pub declined_at: Option<Timestamp>,
     pub voided_at: Option<Timestamp>,
+    pub expired_at: Option<Timestamp>,
 }
 
 impl Envelope {
@@ -80,6 +86,14 @@ impl Envelope {
         Ok(())
     }
 
+    /// The second generation's optimistic lock: strict if a version is named.
+    pub(super) fn expect_version(&self, expected: Option<u64>) -> Result<(), Refusal> {
+        if expected.is_some_and(|version| version != self.version) {
+            return Err(Refusal::new(409, "version_mismatch", format!("Expected {}", self.version)));
+        }
+        Ok(())
+    }
+
     /// Out it goes, to the first party. `token` makes a sign token for each.
     pub(super) fn send(
         &mut self,
@@ -95,6 +109,8 @@ impl Envelope {
             party.token = token();
         }
         (self.status, self.sent_at) = (Status::Pending, Some(now));
+        // two events: it was sent, and the first link was issued
+        self.version += 2;
         Ok(vec![Event::Sent])
     }
 
@@ -103,6 +119,7 @@ impl Envelope {
         let out = self.status == Status::Pending;
         let party = self.party(token)?;
         let first = out && party.standing == Standing::Pending && !std::mem::replace(&mut party.viewed, true);
+        self.version += u64::from(first);
         Ok(if first { vec![Event::Viewed] } else { vec![] })
     }
 
@@ -111,6 +128,7 @@ impl Envelope {
         self.in_turn(token)?;
         let party = self.party(token)?;
         (party.standing, party.signed_at) = (Standing::Signed, Some(now));
+        self.version += 1;
         match self.parties.iter_mut().find(|party| party.standing == Standing::Waiting) {
             Some(next) => {
                 next.standing = Standing::Pending;
@@ -118,6 +136,7 @@ impl Envelope {
             }
             None => {
                 (self.status, self.signed_at) = (Status::Signed, Some(now));
+                self.version += 1;
                 Ok(vec![Event::SignedByAll, Event::Extracted])
             }
         }
@@ -132,6 +151,7 @@ impl Envelope {
         self.in_turn(token)?;
         self.party(token)?.standing = Standing::Declined;
         (self.status, self.declined_at, self.reason) = (Status::Declined, Some(now), reason);
+        self.version += 1;
         Ok(vec![Event::Declined])
     }
 
@@ -141,19 +161,26 @@ impl Envelope {
         reason: Option<String>,
         now: Timestamp,
     ) -> Result<(Vec<Event>, bool), Refusal> {
-        match self.status {
-            Status::Draft | Status::Pending => {}
-            Status::Signed | Status::Declined | Status::Voided => {
-                return Err(Refusal::new(
-                    409,
-                    "terminal",
-                    format!("Envelope already {}", self.status.word()),
-                ));
-            }
-        }
+        self.still_open()?;
         let refund = self.status == Status::Pending && self.signed_count() == 0;
         (self.status, self.voided_at, self.reason) = (Status::Voided, Some(now), reason);
+        self.version += 1;
         Ok((vec![Event::Voided], refund))
+    }
+
+    /// Its deadline passed.
+    pub(super) fn expire(&mut self, now: Timestamp) -> Result<Vec<Event>, Refusal> {
+        self.still_open()?;
+        (self.status, self.expired_at) = (Status::Expired, Some(now));
+        self.version += 1;
+        Ok(vec![Event::Expired])
+    }
+
+    fn still_open(&self) -> Result<(), Refusal> {
+        if self.status.is_open() {
+            return Ok(());
+        }
+        Err(Refusal::new(409, "terminal", format!("Envelope already {}", self.status.word())))
     }
 
     /// Nudges whose turn it is, at most once per `window`.
@@ -169,7 +196,9 @@ impl Envelope {
             return Err(Refusal { retry_after: Some(rest), ..refusal });
         }
         party.reminded_at = Some(now);
-        Ok(party.order)
+        let order = party.order;
+        self.version += 1;
+        Ok(order)
     }
 
     /// Changes fields under the optimistic lock: known ids are replaced, others added.
@@ -192,6 +221,7 @@ impl Envelope {
             }
         }
         self.fields_version += 1;
+        self.version += 1;
         Ok(())
     }
 

@@ -12,6 +12,8 @@ pub(super) enum Event {
     SignedByAll,
     Declined,
     Voided,
+    Expired,
+    Reminded,
     Extracted,
 }
 
@@ -41,6 +43,8 @@ pub(super) enum Status {
     Signed,
     Declined,
     Voided,
+    /// Second generation only.
+    Expired,
 }
 
 impl Status {
@@ -51,8 +55,20 @@ impl Status {
             Self::Signed => "signed",
             Self::Declined => "declined",
             Self::Voided => "voided",
+            Self::Expired => "expired",
         }
     }
+
+    pub(super) fn is_open(self) -> bool {
+        matches!(self, Self::Draft | Self::Pending)
+    }
+}
+
+/// Through which generation of the API an envelope was made; its webhooks speak that language.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Generation {
+    First,
+    Second,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]

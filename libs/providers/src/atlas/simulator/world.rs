@@ -1,13 +1,16 @@
 //! Everything one Atlas account holds: envelopes, credits, keys, remembered answers, and the mails that went out.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use domain::time::Timestamp;
+use secrecy::SecretString;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::Switches;
+use super::accounts::Org;
+use super::shared::Caller;
 use super::state::{Detection, Envelope, Refusal};
 
 const ENVELOPES_MAX: usize = 500_000;
@@ -58,6 +61,12 @@ pub(super) struct World {
     pub credits: u64,
     pub suspended: bool,
     pub keys: HashSet<String>,
+    /// Keys that may act for connected accounts.
+    pub platform_keys: HashSet<String>,
+    /// Connected accounts by their external ids.
+    pub orgs: BTreeMap<String, Org>,
+    /// Where the second generation reports, and the secret it signs with.
+    pub endpoint: Option<(url::Url, SecretString)>,
     pub switches: Switches,
     pub mails: VecDeque<Mail>,
     pub detection_rules: Vec<DetectionRule>,
@@ -81,6 +90,9 @@ impl World {
             credits,
             suspended: false,
             keys,
+            platform_keys: HashSet::new(),
+            orgs: BTreeMap::new(),
+            endpoint: None,
             switches,
             mails: VecDeque::new(),
             detection_rules: vec![],
@@ -110,15 +122,36 @@ impl World {
         (rule.map_or(Detection::Ready, |rule| rule.outcome), Duration::from_millis(delay_ms))
     }
 
+    /// The envelope, if it is the caller's: what belongs to another account is as good as absent.
+    pub(super) fn envelope_of(&mut self, id: &str, caller: &Caller) -> Result<&mut Envelope, Refusal> {
+        let absent = || Refusal::new(404, "not_found", "No such envelope");
+        self.envelope(id).ok().filter(|envelope| envelope.org == caller.org).ok_or_else(absent)
+    }
+
+    /// The credits that this account's sends take from.
+    pub(super) fn pool(&mut self, org: Option<&str>) -> &mut u64 {
+        let child =
+            self.orgs.values_mut().find(|known| Some(known.id.as_str()) == org && known.pays_itself());
+        match child {
+            Some(child) => &mut child.credits,
+            None => &mut self.credits,
+        }
+    }
+
     /// Takes the credit of one send; asked only after everything else was found in order.
-    pub(super) fn pay(&mut self) -> Result<(), Refusal> {
-        let left = self.credits.checked_sub(1);
-        self.credits = left.ok_or_else(|| Refusal::new(402, "credits_exhausted", "No credits left"))?;
+    pub(super) fn pay(&mut self, org: Option<&str>) -> Result<(), Refusal> {
+        let pool = self.pool(org);
+        *pool =
+            pool.checked_sub(1).ok_or_else(|| Refusal::new(402, "credits_exhausted", "No credits left"))?;
         Ok(())
     }
 
-    pub(super) fn not_suspended(&self) -> Result<(), Refusal> {
-        if self.suspended { Err(Refusal::new(403, "forbidden", "Account suspended")) } else { Ok(()) }
+    pub(super) fn not_suspended(&self, org: Option<&str>) -> Result<(), Refusal> {
+        let suspended = match org {
+            None => self.suspended,
+            Some(id) => self.orgs.values().any(|known| known.id == id && known.is_suspended()),
+        };
+        if suspended { Err(Refusal::new(403, "forbidden", "Account suspended")) } else { Ok(()) }
     }
 
     pub(super) fn post(&mut self, mail: Mail) {
