@@ -1,15 +1,20 @@
 //! The connections of the configuration in force, each with its scheme and its keys.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crms::WebhookSettings;
 use domain::ids::{ConnectionId, TenantId};
+use domain::intake::{RawDelivery, Refusal};
 use domain::time::Timestamp;
 use parking_lot::RwLock;
-use runtime::config::{Connection, KeySet, Loaded, SharedConfiguration};
+use runtime::config::{Connection, Credentials, Loaded, QuarantineLimits, SharedConfiguration};
 use serde_json::{Map, Value};
 use signatures::{VerifyKey, WebhookScheme};
+
+use crate::sources::Sources;
 
 /// One connection, ready to judge deliveries.
 pub struct Known {
@@ -18,14 +23,37 @@ pub struct Known {
     /// How its deliveries prove their origin and are read.
     pub scheme: Arc<dyn WebhookScheme>,
     /// Every key of it, with its window.
-    pub keys: KeySet,
+    pub credentials: Credentials,
+    /// How much of what is not believed is kept.
+    pub quarantine: QuarantineLimits,
+    /// How long a key must have verified nothing before it is safe to remove.
+    pub key_idle: Duration,
+    sources: Sources,
 }
 
 impl Known {
-    /// The keys that verify at `now`, in the order of the configuration. May be empty: then nothing verifies.
-    pub fn keys_in_force(&self, now: Timestamp) -> Vec<VerifyKey> {
-        let in_force = self.keys.in_force(now).into_iter();
-        in_force.filter_map(|(id, secret)| VerifyKey::new(id, secret).ok()).collect()
+    /// Proves a delivery with the keys in force when it was received, or at another time beside it. Returns the name
+    /// of the key. Schemes with a timestamp are judged by the time of receipt: a parked delivery may come late, and a
+    /// quarantined one be looked at much later.
+    ///
+    /// # Errors
+    /// Why it is not believed. Without a key in force nothing is.
+    pub fn prove(
+        &self,
+        delivery: &RawDelivery,
+        peer: Option<IpAddr>,
+        also_at: Option<Timestamp>,
+    ) -> Result<String, Refusal> {
+        let at = delivery.received_at;
+        let counts = |key: &&runtime::config::VerifyKey| {
+            key.is_in_force(at) || also_at.is_some_and(|also| key.is_in_force(also))
+        };
+        let in_force = self.credentials.verify.keys().iter().filter(counts);
+        let keys: Vec<VerifyKey> =
+            in_force.filter_map(|key| VerifyKey::new(key.id.clone(), key.secret.clone()).ok()).collect();
+        let index = self.scheme.verify(delivery, &keys, at)?;
+        self.sources.judge(&delivery.connection, peer)?;
+        Ok(keys.into_iter().nth(index).expect("invariant: a scheme names a key it was given").id)
     }
 }
 
@@ -69,8 +97,15 @@ fn build(loaded: &Loaded) -> Table {
     let connections = &loaded.configuration().connections;
     let known = connections.iter().filter_map(|(id, connection)| {
         let scheme = scheme(id, connection)?;
-        let keys = loaded.credentials(id).map(|credentials| credentials.verify.clone()).unwrap_or_default();
-        Some((id.clone(), Arc::new(Known { tenant: connection.tenant.clone(), scheme, keys })))
+        let known = Known {
+            tenant: connection.tenant.clone(),
+            credentials: loaded.credentials(id).cloned().unwrap_or_default(),
+            quarantine: connection.quarantine.clone(),
+            key_idle: connection.key_idle.map_or_else(|| scheme.retry_horizon(), |idle| idle.duration()),
+            sources: Sources::of(connection, scheme.as_ref()),
+            scheme,
+        };
+        Some((id.clone(), Arc::new(known)))
     });
     known.collect()
 }

@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use contracts::wire::verification as wire;
 use contracts::wire::verification::verification_service_server::VerificationService;
-use domain::ids::ConnectionId;
 use domain::intake::{BODY_BYTES_MAX, RawDelivery};
 use domain::time::Timestamp;
-use event_log::{EventLog, TraceContext};
+use event_log::TraceContext;
 use futures::{Stream, StreamExt};
 use projection::Projection;
 use tokio_util::sync::CancellationToken;
@@ -16,8 +15,9 @@ use tonic::{Request, Response, Status, Streaming};
 use tracing::Instrument as _;
 
 use crate::intake::{Intake, Verdict};
+use crate::keys;
 use crate::ledger::{self, LedgerView};
-use crate::quarantine_show;
+use crate::quarantine::Quarantine;
 
 /// Largest gRPC message taken: a body with its headers.
 pub const MESSAGE_BYTES_MAX: usize = BODY_BYTES_MAX + 128 * 1024;
@@ -30,13 +30,17 @@ const STREAM_CONCURRENCY: usize = 1024;
 pub struct Service {
     intake: Arc<Intake>,
     ledger: Arc<Projection<LedgerView>>,
-    log: EventLog,
+    quarantine: Arc<Quarantine>,
     shutdown: CancellationToken,
 }
 
 impl Service {
-    pub(crate) fn new(intake: Arc<Intake>, ledger: Arc<Projection<LedgerView>>, log: EventLog) -> Self {
-        Self { intake, ledger, log, shutdown: CancellationToken::new() }
+    pub(crate) fn new(
+        intake: Arc<Intake>,
+        ledger: Arc<Projection<LedgerView>>,
+        quarantine: Arc<Quarantine>,
+    ) -> Self {
+        Self { intake, ledger, quarantine, shutdown: CancellationToken::new() }
     }
 
     /// The same, whose streams end at `shutdown`.
@@ -79,42 +83,35 @@ impl VerificationService for Service {
         &self,
         request: Request<wire::ListQuarantineRequest>,
     ) -> Result<Response<wire::ListQuarantineResponse>, Status> {
-        ledger::page(&self.ledger, &request.into_inner()).map(Response::new)
+        self.quarantine.list(&request.into_inner()).map(Response::new)
     }
 
     async fn get_quarantined(
         &self,
         request: Request<wire::GetQuarantinedRequest>,
     ) -> Result<Response<wire::GetQuarantinedResponse>, Status> {
-        let request = request.into_inner();
-        let connection = connection(&request.connection)?;
-        let known = self.intake.connections().get(&connection);
-        let known = known
-            .ok_or_else(|| Status::not_found("connection: no such connection; check the configuration"))?;
-        let shown =
-            quarantine_show::show(&self.log, &known.tenant, &connection, &request.quarantine_id).await;
-        shown.map(Response::new)
+        self.quarantine.get(&request.into_inner()).await.map(Response::new)
     }
 
     async fn reverify_quarantined(
         &self,
-        _request: Request<wire::ReverifyQuarantinedRequest>,
+        request: Request<wire::ReverifyQuarantinedRequest>,
     ) -> Result<Response<wire::ReverifyQuarantinedResponse>, Status> {
-        Err(Status::unimplemented("not built yet"))
+        self.quarantine.reverify(&request.into_inner()).await.map(Response::new)
     }
 
     async fn release_quarantined(
         &self,
-        _request: Request<wire::ReleaseQuarantinedRequest>,
+        request: Request<wire::ReleaseQuarantinedRequest>,
     ) -> Result<Response<wire::ReleaseQuarantinedResponse>, Status> {
-        Err(Status::unimplemented("not built yet"))
+        self.quarantine.release(&request.into_inner()).await.map(Response::new)
     }
 
     async fn discard_quarantined(
         &self,
-        _request: Request<wire::DiscardQuarantinedRequest>,
+        request: Request<wire::DiscardQuarantinedRequest>,
     ) -> Result<Response<wire::DiscardQuarantinedResponse>, Status> {
-        Err(Status::unimplemented("not built yet"))
+        self.quarantine.discard(&request.into_inner()).await.map(Response::new)
     }
 
     async fn list_keys(
@@ -122,7 +119,10 @@ impl VerificationService for Service {
         request: Request<wire::ListKeysRequest>,
     ) -> Result<Response<wire::ListKeysResponse>, Status> {
         let only = request.into_inner().connection;
-        Ok(Response::new(wire::ListKeysResponse { keys: self.intake.key_status(&only) }))
+        self.quarantine.catch_up().await?;
+        let keys = keys::status(self.intake.connections(), &self.ledger, self.intake.now(), &only);
+        let keys = keys.map_err(|error| Status::unavailable(error.to_string()))?;
+        Ok(Response::new(wire::ListKeysResponse { keys }))
     }
 
     async fn get_ledger(
@@ -148,11 +148,12 @@ async fn judge(intake: &Intake, delivery: Option<wire::Delivery>) -> Result<wire
         rpc.method = "countersign.verification.v1.VerificationService/AcceptStream",
     );
     received.continue_in(&span, intake.since(Timestamp(delivery.received_at_ms)));
+    let peer = delivery.peer_ip.parse().ok();
     let delivery = raw(delivery)?;
     async {
         let ours = TraceContext::current();
         let trace = if ours.traceparent.is_some() { ours } else { received };
-        Ok(answer(&intake.accept(delivery, trace).await))
+        Ok(answer(&intake.accept(delivery, peer, trace).await))
     }
     .instrument(span)
     .await
@@ -165,10 +166,6 @@ fn raw(delivery: wire::Delivery) -> Result<RawDelivery, Status> {
     }
     contracts::intake::delivery_from_wire(delivery)
         .map_err(|error| Status::invalid_argument(error.to_string()))
-}
-
-fn connection(text: &str) -> Result<ConnectionId, Status> {
-    text.parse().map_err(|error| Status::invalid_argument(format!("connection: {error}")))
 }
 
 fn answer(verdict: &Verdict) -> wire::Answer {

@@ -1,8 +1,8 @@
-//! The ledger and the list of what is in quarantine: read models of the category intake.
+//! The ledger: a read model of the category intake. The quarantine and the use of keys are further tables of it.
 
 use std::time::Duration;
 
-use contracts::intake::{Accepted, Duplicated, IntakeEvent, Quarantined};
+use contracts::intake::{Accepted, Duplicated, IntakeEvent};
 use contracts::seal::Opener;
 use contracts::wire::verification as wire;
 use domain::ids::ConnectionId;
@@ -12,16 +12,15 @@ use event_log::{Position, Recorded};
 use projection::{Projection, ProjectionError, Rows, View, ViewError};
 use tonic::Status;
 
+use crate::keys;
+use crate::quarantine::view;
+
 /// One row a connection.
 const LEDGER: &str = "ledger";
-/// One row a quarantined delivery: connection, zero byte, position counted down, so that the newest come first.
-const QUARANTINE: &str = "quarantine";
 /// Longest wait for the projection.
 const WAIT_MAX: Duration = Duration::from_secs(10);
 /// Most connections a ledger shows.
 const CONNECTIONS_MAX: usize = 1_000;
-/// Most entries on a page of the quarantine, and how many when the caller does not say.
-const PAGE: (u32, u32) = (1_000, 100);
 
 /// Counts what came in.
 #[derive(Debug)]
@@ -42,15 +41,20 @@ impl View for LedgerView {
             let (kind, opener) = (&event.kind, Opener::new(None));
             let fact = contracts::intake::decode(kind, event.schema, &event.payload, &event.id, &opener);
             match fact.map_err(ViewError::undecodable)? {
-                IntakeEvent::Accepted(accepted) => count_accepted(&accepted, rows)?,
-                IntakeEvent::Duplicated(Duplicated { connection, received_at, times, .. }) => {
+                IntakeEvent::Accepted(accepted) => {
+                    keys::accepted(&accepted, rows)?;
+                    count_accepted(&accepted, rows)?;
+                }
+                IntakeEvent::Duplicated(duplicated) => {
+                    keys::duplicated(&duplicated, rows)?;
+                    let Duplicated { connection, received_at, times, .. } = duplicated;
                     change(&connection, received_at, rows, |line| {
                         line.received += u64::from(times);
                         line.duplicate += u64::from(times);
                     })?;
                 }
                 IntakeEvent::Quarantined(quarantined) => {
-                    list(recorded, &quarantined, rows)?;
+                    view::enters(recorded, &quarantined, rows)?;
                     change(&quarantined.connection, quarantined.received_at, rows, |line| {
                         line.received += 1;
                         line.quarantined += 1;
@@ -58,12 +62,15 @@ impl View for LedgerView {
                 }
                 // Its signals are counted as they are appended; the delivery itself is not in quarantine any more.
                 IntakeEvent::Released(released) => {
+                    view::leaves(recorded, &released.connection, released.content_bytes, rows)?;
                     change(&released.connection, released.received_at, rows, |line| {
                         line.received -= 1;
                         line.quarantined -= 1;
                     })?;
                 }
-                IntakeEvent::Discarded(_) => {}
+                IntakeEvent::Discarded(discarded) => {
+                    view::leaves(recorded, &discarded.connection, discarded.content_bytes, rows)?;
+                }
                 IntakeEvent::Refused(refused) => {
                     change(&refused.connection, refused.received_at, rows, |line| {
                         line.received += refused.times;
@@ -105,22 +112,6 @@ fn change(
     rows.put(LEDGER, key, contracts::wire::encode(&line))
 }
 
-fn list(recorded: &Recorded, quarantined: &Quarantined, rows: &mut Rows<'_>) -> Result<(), ViewError> {
-    let entry = wire::QuarantinedDelivery {
-        quarantine_id: recorded.entity.id().to_owned(),
-        connection: quarantined.connection.to_string(),
-        reason: quarantined.reason.code().to_owned(),
-        bytes: quarantined.bytes,
-        sha256: quarantined.sha256.0.to_vec(),
-        received_at_ms: quarantined.received_at.0,
-        content_bytes: quarantined.content_bytes,
-        ..Default::default()
-    };
-    let newest_first = u64::MAX - recorded.position.0;
-    let key = [quarantined.connection.as_str().as_bytes(), &[0], &newest_first.to_be_bytes()].concat();
-    rows.put(QUARANTINE, &key, contracts::wire::encode(&entry))
-}
-
 /// The ledger, as far as the caller asks for at least.
 pub async fn answer(
     ledger: &Projection<LedgerView>,
@@ -138,33 +129,6 @@ pub async fn answer(
         }
     }
     Ok(wire::GetLedgerResponse { lines, position })
-}
-
-/// One page of the quarantine.
-pub fn page(
-    ledger: &Projection<LedgerView>,
-    request: &wire::ListQuarantineRequest,
-) -> Result<wire::ListQuarantineResponse, Status> {
-    let size = if request.page_size == 0 { PAGE.1 } else { request.page_size.min(PAGE.0) };
-    let size = usize::try_from(size).unwrap_or(usize::MAX);
-    let after = match request.page_token.as_str() {
-        "" => None,
-        token => Some(hex::decode(token).map_err(|_| {
-            Status::invalid_argument("page_token: not a token of an earlier page; start again without one")
-        })?),
-    };
-    let prefix = match request.connection.as_str() {
-        "" => Vec::new(),
-        connection => [connection.as_bytes(), &[0]].concat(),
-    };
-    let rows = ledger.scan(QUARANTINE, &prefix, size + 1, after.as_deref()).map_err(unavailable)?;
-    let more = rows.len() > size;
-    let shown = rows.iter().take(size);
-    let next_page_token =
-        shown.clone().next_back().filter(|_| more).map(|row| hex::encode(&row.key)).unwrap_or_default();
-    let deliveries =
-        shown.map(|row| contracts::wire::decode(&row.value).map_err(internal)).collect::<Result<_, _>>()?;
-    Ok(wire::ListQuarantineResponse { deliveries, next_page_token })
 }
 
 fn unavailable(error: ProjectionError) -> Status {

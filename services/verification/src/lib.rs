@@ -12,14 +12,17 @@
 //! raw bytes are sealed under the key of the envelope or record they speak of.
 
 mod append;
+mod budget;
 mod connections;
 mod grpc;
 mod intake;
 mod keys;
 mod ledger;
 mod quarantine;
-mod quarantine_show;
 mod refusal;
+mod signals;
+mod sources;
+mod tally;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -36,6 +39,7 @@ use crate::connections::Connections;
 use crate::grpc::Service;
 use crate::intake::Intake;
 use crate::ledger::LedgerView;
+use crate::quarantine::Quarantine;
 
 /// What verification needs from the world.
 pub struct Dependencies {
@@ -53,6 +57,8 @@ pub struct Dependencies {
 pub struct Verification {
     service: Service,
     ledger: Arc<Projection<LedgerView>>,
+    intake: Arc<Intake>,
+    quarantine: Arc<Quarantine>,
 }
 
 impl Verification {
@@ -64,9 +70,10 @@ impl Verification {
         let Dependencies { log, clock, configuration, data_dir } = dependencies;
         let ledger = Arc::new(Projection::open(data_dir, log.clone(), Category::Intake, LedgerView).await?);
         let connections = Connections::new(configuration);
-        let intake = Arc::new(Intake::new(log.clone(), clock, connections));
-        let service = Service::new(intake, ledger.clone(), log);
-        Ok(Self { service, ledger })
+        let intake = Arc::new(Intake::new(log.clone(), clock.clone(), connections));
+        let quarantine = Arc::new(Quarantine::new(log, clock, intake.clone(), ledger.clone()));
+        let service = Service::new(intake.clone(), ledger.clone(), quarantine.clone());
+        Ok(Self { service, ledger, intake, quarantine })
     }
 
     /// The gRPC service, to be served by the one recipe. At `shutdown` its streams take nothing more, answer what
@@ -76,9 +83,16 @@ impl Verification {
             .max_decoding_message_size(grpc::MESSAGE_BYTES_MAX)
     }
 
-    /// Keeps the projection up to date until `tasks` stop.
+    /// Keeps the projection up to date, appends what was only counted, and gives up what waited too long in
+    /// quarantine, until `tasks` stop.
     pub fn run(&self, tasks: &Tasks) {
         let (ledger, shutdown) = (self.ledger.clone(), tasks.shutdown_token());
         tasks.spawn_fallible("verification projection", async move { ledger.run(shutdown).await });
+
+        let (tally, shutdown) = (self.intake.refusals().tally(), tasks.shutdown_token());
+        tasks.spawn("verification tally", async move { tally.run(shutdown).await });
+
+        let (quarantine, shutdown) = (self.quarantine.clone(), tasks.shutdown_token());
+        tasks.spawn("verification retention", async move { quarantine.retain(shutdown).await });
     }
 }

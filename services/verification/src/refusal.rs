@@ -1,6 +1,9 @@
 //! What is not believed: said to the sender, counted, kept within bounds.
 
-use contracts::intake::{IntakeEvent, Quarantined, delivery_to_wire, quarantine_group};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use contracts::intake::{IntakeEvent, Quarantined, delivery_to_wire, quarantined_group};
 use contracts::seal::Sealer;
 use contracts::wire::verification as wire;
 use domain::envelope::Digest;
@@ -12,67 +15,87 @@ use runtime::random::new_id;
 use sha2::{Digest as _, Sha256};
 
 use crate::append::{StoreError, commit, raw};
+use crate::budget::{Budget, Keep};
 use crate::connections::Known;
-use crate::quarantine::{Keep, Quarantine};
+use crate::tally::Tally;
 
 /// Takes what was refused.
 pub struct Refusals {
     log: EventLog,
     clock: Clock,
-    quarantine: Quarantine,
+    budget: Budget,
+    tally: Arc<Tally>,
+}
+
+/// A delivery that was refused, from where, and why.
+struct Refused<'a> {
+    delivery: RawDelivery,
+    peer: Option<IpAddr>,
+    refusal: Refusal,
+    trace: &'a TraceContext,
 }
 
 impl Refusals {
     pub fn new(log: EventLog, clock: Clock) -> Self {
-        Self { log, clock, quarantine: Quarantine::default() }
+        let tally = Arc::new(Tally::new(log.clone(), clock.clone()));
+        Self { log, clock, budget: Budget::default(), tally }
     }
 
-    /// Keeps as much of a refused delivery as there is room for; durable when it returns.
+    /// Those of which only the number is kept.
+    pub fn tally(&self) -> Arc<Tally> {
+        self.tally.clone()
+    }
+
+    /// Keeps as much of a refused delivery as there is room for. What is recorded is durable when it returns; what is
+    /// only counted, a moment later.
     pub async fn take(
         &self,
         known: &Known,
         delivery: RawDelivery,
+        peer: Option<IpAddr>,
         refusal: Refusal,
         trace: &TraceContext,
     ) -> Result<(), StoreError> {
-        let connection = delivery.connection.clone();
+        let connection = &delivery.connection;
         metrics::counter!("verification_refused_total", "connection" => connection.to_string(), "reason" => refusal.code())
             .increment(1);
-        let keep = self.quarantine.admit(&connection, self.clock.now());
-        if keep == Keep::Nothing {
+        let now = self.clock.now();
+        let admission = self.budget.admit(connection, &known.quarantine, size(&delivery), now);
+        if admission.aloud {
+            let (reason, body_bytes) = (refusal.code(), delivery.body.len());
+            tracing::warn!(%connection, reason, body_bytes, "delivery refused; of many such, few are told here");
+        }
+        if admission.keep == Keep::Number {
             metrics::counter!("verification_refused_unrecorded_total", "connection" => connection.to_string())
                 .increment(1);
-            return Ok(());
+            return self.tally.add(&known.tenant, connection, refusal, delivery.received_at).await;
         }
-        tracing::warn!(%connection, reason = refusal.code(), body_bytes = delivery.body.len(), "delivery refused");
-        self.keep(known, delivery, refusal, keep, trace).await
+        self.keep(known, Refused { delivery, peer, refusal, trace }, admission.keep).await
     }
 
-    async fn keep(
-        &self,
-        known: &Known,
-        delivery: RawDelivery,
-        refusal: Refusal,
-        keep: Keep,
-        trace: &TraceContext,
-    ) -> Result<(), StoreError> {
+    async fn keep(&self, known: &Known, refused: Refused<'_>, keep: Keep) -> Result<(), StoreError> {
+        let Refused { delivery, peer, refusal, trace } = refused;
         let connection = delivery.connection.clone();
-        let delivery_connection = connection.clone();
         let command = CommandId::from_bytes(new_id());
         let id = event_id(&command, 0);
         let entity =
             Entity::new(Category::Intake, &known.tenant, format!("q-{}", hex::encode(command.as_bytes())))?;
-        let key = self.log.keys().key(&quarantine_group(&connection)).await?;
-        let sealer = Sealer::new(key.as_bytes());
-
+        // A key of its own: giving it up erases it and nothing else.
+        let key_group = quarantined_group(entity.id());
         let (at, bytes) = (delivery.received_at, delivery.body.len());
         let sha256 = Digest(Sha256::digest(&delivery.body).into());
-        let content = match keep {
+
+        let (sealer, content, content_bytes) = match keep {
             Keep::Content => {
-                let delivery: wire::Delivery = delivery_to_wire(delivery);
-                Some(raw(&self.log, contracts::wire::encode(&delivery), &id, &sealer).await?)
+                let sealer = Sealer::new(self.log.keys().key(&key_group).await?.as_bytes());
+                let peer_ip = peer.map(|peer| peer.to_string()).unwrap_or_default();
+                let delivery = wire::Delivery { peer_ip, ..delivery_to_wire(delivery) };
+                let clear = contracts::wire::encode(&delivery);
+                let size = clear.len();
+                let raw = raw(&self.log, clear, &id, &sealer).await?;
+                (sealer, Some(raw), u64::try_from(size).unwrap_or(u64::MAX))
             }
-            Keep::Record | Keep::Nothing => None,
+            Keep::Record | Keep::Number => (Sealer::new(&[0; 32]), None, 0),
         };
         let event = IntakeEvent::Quarantined(Quarantined {
             connection,
@@ -81,11 +104,17 @@ impl Refusals {
             sha256,
             received_at: at,
             delivery: content,
-            key_group: quarantine_group(&delivery_connection),
-            content_bytes: 0,
+            key_group,
+            content_bytes,
         });
         let commit = commit(command, &id, &event, &sealer, at, trace, entity.id());
         self.log.append(&entity, Expected::Absent, commit).await?;
         Ok(())
     }
+}
+
+/// About what a delivery takes when it is kept, in bytes.
+fn size(delivery: &RawDelivery) -> usize {
+    let headers = delivery.headers.iter().map(|(name, value)| name.len() + value.len() + 8);
+    delivery.body.len() + delivery.path_and_query.len() + 128 + headers.sum::<usize>()
 }

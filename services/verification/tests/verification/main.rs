@@ -1,10 +1,12 @@
 //! Verification, judged through its gRPC door with the vendors' real schemes, on an embedded log.
 
+mod flood;
 mod keys;
 mod odd;
 mod once;
 mod outage;
 mod quarantine;
+mod release;
 mod silence;
 mod support;
 mod vectors;

@@ -87,32 +87,6 @@ async fn a_forgery_of_real_news_does_not_keep_the_real_news_out() {
 }
 
 #[tokio::test]
-async fn a_flood_of_forgeries_is_refused_whole_and_kept_in_part() {
-    let world = World::new().await;
-    let flood = (0..2_500).map(forged).collect();
-    let answers = world.replica.accept_all(flood).await;
-    assert!(answers.iter().all(|answer| answer.verdict() == Verdict::Refused));
-    assert_eq!(world.ledger("atlas-main").await.quarantined, 2_000, "the bound on records");
-
-    let (mut entries, mut token) = listed(&world, 1_000, "").await;
-    while !token.is_empty() {
-        let (page, next) = listed(&world, 1_000, &token).await;
-        entries.extend(page);
-        token = next;
-    }
-    assert_eq!(entries.len(), 2_000);
-    let mut with_content = 0;
-    for entry in &entries {
-        let shown = show(&world, &entry.quarantine_id).await.expect("it is there");
-        with_content += usize::from(shown.content.is_some());
-    }
-    assert_eq!(with_content, 200, "the bound on contents");
-
-    let answer = world.accept(atlas(&atlas_event(1))).await;
-    assert_eq!(answer.verdict(), Verdict::Accepted, "what is real passes all the same");
-}
-
-#[tokio::test]
 async fn the_newest_are_listed_first_page_by_page() {
     let world = World::new().await;
     for number in 0..5 {

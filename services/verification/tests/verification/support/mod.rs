@@ -82,8 +82,8 @@ pub struct World {
     pub clock: Clock,
     pub configuration: SharedConfiguration,
     pub replica: Replica,
+    pub tasks: Tasks,
     dir: TempDir,
-    tasks: Tasks,
 }
 
 /// One process of verification, as its callers see it.
@@ -111,7 +111,7 @@ impl World {
         let configuration = SharedConfiguration::fixed(loaded(configuration));
         let view = dir.path().join("view-1");
         let replica = Replica::start(&log, &clock, &configuration, view, &tasks).await;
-        World { log, clock, configuration, replica, dir, tasks }
+        World { log, clock, configuration, replica, tasks, dir }
     }
 
     /// A second process on the same log.
@@ -120,8 +120,38 @@ impl World {
         Replica::start(&self.log, &self.clock, &self.configuration, view, &self.tasks).await
     }
 
+    /// A process on the same log that lives longer than those before it.
+    pub async fn another_process(&self, view: &str) -> Replica {
+        let view = self.dir.path().join(view);
+        Replica::start(&self.log, &self.clock, &self.configuration, view, &Tasks::new()).await
+    }
+
     pub async fn accept(&self, delivery: Delivery) -> Answer {
         self.replica.accept(delivery).await
+    }
+
+    /// Everything that waits in quarantine, newest first, with everything that was answered so far.
+    pub async fn waiting(&self, connection: &str) -> Vec<wire::QuarantinedDelivery> {
+        // The ledger is the same view: it has caught up once it answers.
+        self.ledger(connection).await;
+        let (mut found, mut page_token) = (Vec::new(), String::new());
+        loop {
+            let connection = connection.to_owned();
+            let request = wire::ListQuarantineRequest { connection, page_size: 1_000, page_token };
+            let page =
+                self.replica.client.clone().list_quarantine(request).await.expect("a page").into_inner();
+            found.extend(page.deliveries);
+            if page.next_page_token.is_empty() {
+                return found;
+            }
+            page_token = page.next_page_token;
+        }
+    }
+
+    /// One quarantined delivery with its content.
+    pub async fn shown(&self, connection: &str, id: &str) -> wire::GetQuarantinedResponse {
+        let request = wire::GetQuarantinedRequest { quarantine_id: id.into(), connection: connection.into() };
+        self.replica.client.clone().get_quarantined(request).await.expect("it is there").into_inner()
     }
 
     /// The ledger of one connection, with everything that was answered so far.
@@ -225,6 +255,15 @@ impl Replica {
         let line = answer.lines.into_iter().next().unwrap_or_default();
         assert_eq!(line.received, line.accepted + line.duplicate + line.quarantined, "{line:?}");
         line
+    }
+}
+
+/// Waits until `holds`.
+pub async fn eventually(what: &str, holds: impl AsyncFn() -> bool) {
+    let begun = std::time::Instant::now();
+    while !holds().await {
+        assert!(begun.elapsed() < SOON, "waited in vain for {what}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 

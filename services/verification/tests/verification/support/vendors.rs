@@ -50,7 +50,11 @@ pub fn pandadoc(body: &[u8]) -> Delivery {
 }
 
 pub fn hubspot(body: &[u8]) -> Delivery {
-    let timestamp = START.0.to_string();
+    hubspot_at(body, START.0)
+}
+
+pub fn hubspot_at(body: &[u8], signed_at_ms: i64) -> Delivery {
+    let timestamp = signed_at_ms.to_string();
     let parts: [&[u8]; 4] = [b"POST", HUBSPOT_ADDRESS.as_bytes(), body, timestamp.as_bytes()];
     let signature = hmac_sha256(HUBSPOT_KEY.as_bytes(), &parts);
     let signature = base64::engine::general_purpose::STANDARD.encode(signature);

@@ -1,0 +1,150 @@
+//! One quarantined delivery as the log has it.
+
+use std::net::IpAddr;
+
+use contracts::intake::{IntakeEvent, Quarantined, Raw, Released, quarantine_group};
+use contracts::seal::Opener;
+use contracts::wire::verification as wire;
+use domain::ids::{ConnectionId, EventId, TenantId};
+use event_log::{Category, DataKey, Entity, EventLog, Version};
+use tonic::Status;
+
+/// What became of it.
+#[derive(Clone, Debug)]
+pub enum Settled {
+    /// It verified after all.
+    Released(Released),
+    /// It was given up.
+    Discarded,
+}
+
+/// A quarantined delivery.
+pub struct Entry {
+    /// Its entity; the id is the operator's handle.
+    pub entity: Entity,
+    /// The version at which it was read.
+    pub version: Version,
+    /// What is known of it; the content is taken out by [`Entry::content`].
+    pub quarantined: Quarantined,
+    /// What became of it, if anything.
+    pub settled: Option<Settled>,
+    event: EventId,
+    opener: Opener,
+}
+
+impl Entry {
+    /// Reads the delivery `id` of a connection.
+    ///
+    /// # Errors
+    /// `NotFound` for any id that is not one of a quarantined delivery of this connection.
+    pub async fn read(
+        log: &EventLog,
+        tenant: &TenantId,
+        connection: &ConnectionId,
+        id: &str,
+    ) -> Result<Entry, Status> {
+        let missing = || Status::not_found("quarantine_id: no such delivery; list the quarantine for ids");
+        let entity = Entity::new(Category::Intake, tenant, id).map_err(|_| missing())?;
+        let recorded = log.read(&entity, Version(0)).await.map_err(unavailable)?;
+        let version = recorded.last().map_or(Version(0), |commit| commit.version);
+        let mut events = recorded.iter().flat_map(|commit| &commit.events);
+        let first = events.next().ok_or_else(missing)?;
+
+        let group = contracts::intake::group(&first.kind, first.schema, &first.payload).map_err(internal)?;
+        let key = match group {
+            Some(group) => log.keys().find(&group).await.map_err(unavailable)?,
+            None => None,
+        };
+        let opener = Opener::new(key.as_ref().map(DataKey::as_bytes));
+        let decode = |event: &event_log::RecordedEvent| {
+            contracts::intake::decode(&event.kind, event.schema, &event.payload, &event.id, &opener)
+                .map_err(internal)
+        };
+        let IntakeEvent::Quarantined(quarantined) = decode(first)? else { return Err(missing()) };
+        if quarantined.connection != *connection {
+            return Err(missing());
+        }
+        let mut settled = None;
+        for event in events {
+            settled = match decode(event)? {
+                IntakeEvent::Released(released) => Some(Settled::Released(released)),
+                IntakeEvent::Discarded(_) => Some(Settled::Discarded),
+                IntakeEvent::Accepted(_)
+                | IntakeEvent::Duplicated(_)
+                | IntakeEvent::Quarantined(_)
+                | IntakeEvent::Refused(_) => settled,
+            };
+        }
+        Ok(Entry { entity, version, quarantined, settled, event: first.id, opener })
+    }
+
+    /// The delivery as it came, with its sender's address; `None` when it was not kept or is erased.
+    ///
+    /// # Errors
+    /// When the blob store does not answer, or the content does not open.
+    pub async fn content(&mut self, log: &EventLog) -> Result<Option<wire::Delivery>, Status> {
+        let Some(raw): Option<Raw> = self.quarantined.delivery.take() else { return Ok(None) };
+        let blobs = log.blobs();
+        let get = |digest| async move {
+            let blob = blobs.get(&digest).await.map_err(|error| Refused(unavailable(error)))?;
+            blob.ok_or_else(|| Refused(Status::internal("the blob of the delivery is gone")))
+        };
+        let clear = raw.reveal(&self.event, &self.opener, get).await.map_err(|Refused(status)| status)?;
+        clear.map(|clear| contracts::wire::decode(&clear).map_err(internal)).transpose()
+    }
+
+    /// Destroys the key of its content. In the first version all of a connection shared one, which is left alone.
+    ///
+    /// # Errors
+    /// When the store of keys does not answer.
+    pub async fn erase(&self, log: &EventLog) -> Result<(), Status> {
+        let group = &self.quarantined.key_group;
+        if *group == quarantine_group(&self.quarantined.connection) || self.quarantined.content_bytes == 0 {
+            return Ok(());
+        }
+        log.keys().destroy(group).await.map_err(unavailable)
+    }
+
+    /// What is told of it.
+    pub fn to_wire(&self, expires_at_ms: i64) -> wire::QuarantinedDelivery {
+        let state = match &self.settled {
+            None => wire::QuarantineState::Waiting,
+            Some(Settled::Released(_)) => wire::QuarantineState::Released,
+            Some(Settled::Discarded) => wire::QuarantineState::Discarded,
+        };
+        wire::QuarantinedDelivery {
+            quarantine_id: self.entity.id().to_owned(),
+            connection: self.quarantined.connection.to_string(),
+            reason: self.quarantined.reason.code().to_owned(),
+            bytes: self.quarantined.bytes,
+            sha256: self.quarantined.sha256.0.to_vec(),
+            received_at_ms: self.quarantined.received_at.0,
+            content_bytes: self.quarantined.content_bytes,
+            expires_at_ms,
+            state: state.into(),
+        }
+    }
+}
+
+/// The address of the sender, as far as one is known.
+pub fn peer(delivery: &wire::Delivery) -> Option<IpAddr> {
+    delivery.peer_ip.parse().ok()
+}
+
+/// A refusal on its way to the caller.
+struct Refused(Status);
+
+impl From<contracts::DecodeError> for Refused {
+    fn from(error: contracts::DecodeError) -> Self {
+        Refused(internal(error))
+    }
+}
+
+pub fn internal(error: contracts::DecodeError) -> Status {
+    Status::internal(error.to_string())
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it stands where map_err hands errors over")]
+pub fn unavailable(error: impl ToString) -> Status {
+    Status::unavailable(error.to_string())
+}

@@ -1,0 +1,141 @@
+//! What was not believed, and how it gets out again: by verifying after all, or by being given up.
+//!
+//! Each quarantined delivery is an entity of its own with at most two facts: that it was quarantined, and what became
+//! of it. Its content lies sealed under a key of its own, which is destroyed when it is settled, so that the
+//! quarantine can be emptied although the log only grows. How much comes in is bounded by the budget of refusals, how
+//! much waits and how long by the retention.
+
+mod discard;
+mod entry;
+mod release;
+mod retention;
+pub mod view;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use contracts::intake::IntakeEvent;
+use contracts::seal::Sealer;
+use contracts::wire::verification as wire;
+use domain::ids::{CommandId, ConnectionId};
+use event_log::{AppendError, Category, EventLog, Expected, Position, TraceContext, event_id};
+use projection::Projection;
+use runtime::clock::Clock;
+use runtime::random::derive_id;
+use tonic::Status;
+
+use crate::append::commit;
+use crate::connections::Known;
+use crate::intake::Intake;
+use crate::ledger::LedgerView;
+use entry::{Entry, unavailable};
+
+/// Longest wait for the read model.
+const WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// The quarantine of every connection.
+pub struct Quarantine {
+    log: EventLog,
+    clock: Clock,
+    intake: Arc<Intake>,
+    view: Arc<Projection<LedgerView>>,
+}
+
+/// One connection with its configuration.
+struct Of {
+    connection: ConnectionId,
+    known: Arc<Known>,
+}
+
+impl Quarantine {
+    pub fn new(log: EventLog, clock: Clock, intake: Arc<Intake>, view: Arc<Projection<LedgerView>>) -> Self {
+        Self { log, clock, intake, view }
+    }
+
+    fn of(&self, connection: &str) -> Result<Of, Status> {
+        let connection: ConnectionId =
+            connection.parse().map_err(|error| Status::invalid_argument(format!("connection: {error}")))?;
+        let known = self.intake.connections().get(&connection);
+        let known = known
+            .ok_or_else(|| Status::not_found("connection: no such connection; check the configuration"))?;
+        Ok(Of { connection, known })
+    }
+
+    /// What waits, newest first.
+    ///
+    /// # Errors
+    /// As [`view::page`].
+    pub fn list(
+        &self,
+        request: &wire::ListQuarantineRequest,
+    ) -> Result<wire::ListQuarantineResponse, Status> {
+        let mut page = view::page(&self.view, request)?;
+        let connections = self.intake.connections().current();
+        for delivery in &mut page.deliveries {
+            let known = delivery.connection.parse::<ConnectionId>().ok();
+            if let Some(known) = known.and_then(|id| connections.get(&id)) {
+                delivery.expires_at_ms = expires_at_ms(known, delivery.received_at_ms);
+            }
+        }
+        Ok(page)
+    }
+
+    /// One delivery with its content, settled ones included.
+    ///
+    /// # Errors
+    /// `NotFound`; a store that does not answer.
+    pub async fn get(
+        &self,
+        request: &wire::GetQuarantinedRequest,
+    ) -> Result<wire::GetQuarantinedResponse, Status> {
+        let of = self.of(&request.connection)?;
+        let mut entry = self.read(&of, &request.quarantine_id).await?;
+        let content = entry.content(&self.log).await?;
+        let quarantined = entry.to_wire(expires_at_ms(&of.known, entry.quarantined.received_at.0));
+        Ok(wire::GetQuarantinedResponse { quarantined: Some(quarantined), content })
+    }
+
+    async fn read(&self, of: &Of, id: &str) -> Result<Entry, Status> {
+        Entry::read(&self.log, &of.known.tenant, &of.connection, id).await
+    }
+
+    /// Waits until the read model knows all that is in the log now.
+    ///
+    /// # Errors
+    /// When it does not in time.
+    pub async fn catch_up(&self) -> Result<(), Status> {
+        let head = self.log.head(Category::Intake).await.map_err(unavailable)?;
+        self.view.wait_for(head, WAIT_MAX).await.map_err(unavailable)
+    }
+
+    /// Writes what became of a delivery; `None` if something had become of it meanwhile.
+    async fn settle(
+        &self,
+        entry: &Entry,
+        what: &'static str,
+        event: &IntakeEvent,
+    ) -> Result<Option<Position>, Status> {
+        let command = CommandId::from_bytes(derive_id(what, &[entry.entity.id()]));
+        let id = event_id(&command, 0);
+        // Nothing in it is sealed, so no key is needed.
+        let (sealer, trace) = (Sealer::new(&[0; 32]), TraceContext::current());
+        let commit = commit(command, &id, event, &sealer, self.clock.now(), &trace, entry.entity.id());
+        match self.log.append(&entry.entity, Expected::Exactly(entry.version), commit).await {
+            Ok(appended) => Ok(Some(appended.position)),
+            Err(AppendError::Conflict { .. }) => Ok(None),
+            Err(error) => Err(unavailable(error)),
+        }
+    }
+}
+
+fn expires_at_ms(known: &Known, received_at_ms: i64) -> i64 {
+    domain::time::Timestamp(received_at_ms).after(known.quarantine.age_max.duration()).0
+}
+
+/// A mutation names itself, so that a repetition can be told from a second wish.
+fn check_request_id(request_id: &str) -> Result<(), Status> {
+    match request_id.len() {
+        1..=200 => Ok(()),
+        _ => Err(Status::invalid_argument("request_id: give 1 to 200 bytes, the same for a repetition")),
+    }
+}

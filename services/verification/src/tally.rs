@@ -1,0 +1,152 @@
+//! Refusals of which only the number is kept: counted in memory, appended together, exactly.
+//!
+//! A flood may bring thousands a second; an append each would let strangers fill the disk and slow the genuine.
+//! They are counted by connection, reason and hour and appended every half second, and once more at shutdown.
+//! Nothing of them was acknowledged to anybody, so a crash loses at most the count of that half second.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use contracts::intake::{IntakeEvent, Refused};
+use contracts::seal::Sealer;
+use domain::ids::{CommandId, ConnectionId, TenantId};
+use domain::intake::Refusal;
+use domain::time::Timestamp;
+use event_log::{Category, Entity, EventLog, Expected, TraceContext, event_id};
+use parking_lot::Mutex;
+use runtime::clock::Clock;
+use runtime::random::new_id;
+use tokio_util::sync::CancellationToken;
+
+use crate::append::{StoreError, commit};
+
+/// How often the counts are appended.
+const FLUSH_EVERY: Duration = Duration::from_millis(500);
+/// Tries at shutdown, with the same pause between.
+const LAST_TRIES: usize = 8;
+/// Most lines held: connections by reasons by hours. More hours than that are counted in the present one.
+const LINES_MAX: usize = 4_096;
+const HOUR_MS: i64 = 3_600_000;
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Line {
+    tenant: TenantId,
+    connection: ConnectionId,
+    reason: Refusal,
+    hour: i64,
+}
+
+#[derive(Clone, Copy)]
+struct Count {
+    times: u64,
+    first_at: Timestamp,
+}
+
+/// Counts on their way into the log, under the command they keep over every try.
+struct Pending {
+    command: CommandId,
+    tenant: TenantId,
+    refused: Refused,
+}
+
+/// The counts.
+pub struct Tally {
+    log: EventLog,
+    clock: Clock,
+    counts: Mutex<HashMap<Line, Count>>,
+    pending: tokio::sync::Mutex<Vec<Pending>>,
+    closed: AtomicBool,
+}
+
+impl Tally {
+    pub fn new(log: EventLog, clock: Clock) -> Self {
+        let (counts, pending) = (Mutex::default(), tokio::sync::Mutex::default());
+        Self { log, clock, counts, pending, closed: AtomicBool::new(false) }
+    }
+
+    /// Counts one refusal. It is in the log a moment later; after the last flush of this process, when this returns.
+    ///
+    /// # Errors
+    /// Only after that last flush: when the log takes no writes.
+    pub async fn add(
+        &self,
+        tenant: &TenantId,
+        connection: &ConnectionId,
+        reason: Refusal,
+        received_at: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.count(tenant, connection, reason, received_at);
+        if self.closed.load(Ordering::SeqCst) { self.flush().await } else { Ok(()) }
+    }
+
+    fn count(&self, tenant: &TenantId, connection: &ConnectionId, reason: Refusal, received_at: Timestamp) {
+        let line = |at: Timestamp| Line {
+            tenant: tenant.clone(),
+            connection: connection.clone(),
+            reason,
+            hour: at.0.div_euclid(HOUR_MS),
+        };
+        let mut counts = self.counts.lock();
+        let full = counts.len() >= LINES_MAX && !counts.contains_key(&line(received_at));
+        let at = if full { self.clock.now() } else { received_at };
+        let count = counts.entry(line(at)).or_insert(Count { times: 0, first_at: at });
+        count.times += 1;
+        count.first_at = count.first_at.min(at);
+    }
+
+    /// Appends what was counted; durable when it returns.
+    ///
+    /// # Errors
+    /// When the log takes no writes; what was counted is kept for the next try.
+    pub async fn flush(&self) -> Result<(), StoreError> {
+        let mut pending = self.pending.lock().await;
+        let counted = std::mem::take(&mut *self.counts.lock());
+        let now = self.clock.now();
+        pending.extend(counted.into_iter().map(|(line, count)| Pending {
+            command: CommandId::from_bytes(new_id()),
+            tenant: line.tenant,
+            refused: Refused {
+                connection: line.connection,
+                reason: line.reason,
+                times: count.times,
+                received_at: count.first_at,
+                at: now,
+            },
+        }));
+        while let Some(next) = pending.last() {
+            self.append(next).await?;
+            pending.pop();
+        }
+        Ok(())
+    }
+
+    async fn append(&self, pending: &Pending) -> Result<(), StoreError> {
+        let Pending { command, tenant, refused } = pending;
+        let entity = Entity::new(Category::Intake, tenant, format!("r-{}", hex::encode(command.as_bytes())))?;
+        let id = event_id(command, 0);
+        // Nothing of them is kept, so nothing is sealed and no key is needed.
+        let (sealer, trace) = (Sealer::new(&[0; 32]), TraceContext::default());
+        let event = IntakeEvent::Refused(refused.clone());
+        let commit = commit(*command, &id, &event, &sealer, refused.at, &trace, entity.id());
+        self.log.append(&entity, Expected::Absent, commit).await?;
+        Ok(())
+    }
+
+    /// Appends the counts until shutdown, and then what is left.
+    pub async fn run(&self, shutdown: CancellationToken) {
+        while shutdown.run_until_cancelled(tokio::time::sleep(FLUSH_EVERY)).await.is_some() {
+            if let Err(error) = self.flush().await {
+                tracing::warn!(%error, "refusals were counted but not appended; they are tried again");
+            }
+        }
+        self.closed.store(true, Ordering::SeqCst);
+        for _ in 0..LAST_TRIES {
+            match self.flush().await {
+                Ok(()) => return,
+                Err(error) => tracing::warn!(%error, "refusals were counted but not appended"),
+            }
+            tokio::time::sleep(FLUSH_EVERY).await;
+        }
+    }
+}
