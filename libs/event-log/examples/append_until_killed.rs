@@ -16,7 +16,12 @@ use event_log::{
 async fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().collect();
     let [_, dir, round] = arguments.as_slice() else { anyhow::bail!("append_until_killed <dir> <round>") };
-    let settings = EmbeddedSettings { free_bytes_min: 1, ..EmbeddedSettings::in_dir(dir) };
+    let settings = EmbeddedSettings {
+        free_bytes_min: 1,
+        // Of eight entities: the index is being written whenever the kill comes.
+        heads_unwritten_max: 4,
+        ..EmbeddedSettings::in_dir(dir)
+    };
     let log = EventLog::open(Settings::Embedded(settings)).await?;
     let hands = (0..8).map(|hand| append(log.clone(), round.clone(), hand));
     futures::future::try_join_all(hands).await?;

@@ -131,6 +131,12 @@ pub(crate) fn decode(position: u64, bytes: Bytes) -> Result<Recorded, String> {
     })
 }
 
+/// What a record is about, even where a later version of this program wrote the rest of it.
+pub(crate) fn entity_of(bytes: &[u8]) -> Option<Entity> {
+    let record = CommitRecord::decode(bytes).ok()?;
+    Entity::new(Category::from_name(&record.category)?, &record.tenant.parse().ok()?, record.entity).ok()
+}
+
 fn decode_event(event: EventRecord) -> Option<RecordedEvent> {
     Some(RecordedEvent {
         id: EventId::from_bytes(fixed(&event.id)?),

@@ -23,6 +23,9 @@ pub struct EmbeddedSettings {
     pub cache_bytes_max: u64,
     /// How long an append may take before its outcome is called unknown.
     pub append_deadline: Duration,
+    /// Entities whose last position is kept in memory, about 100 bytes each, before all of them are written into
+    /// the index. While that lasts, up to four times as many. After a crash as many commits are read again.
+    pub heads_unwritten_max: usize,
 }
 
 impl Default for EmbeddedSettings {
@@ -32,6 +35,7 @@ impl Default for EmbeddedSettings {
             free_bytes_min: 256 * 1024 * 1024,
             cache_bytes_max: 64 * 1024 * 1024,
             append_deadline: Duration::from_secs(10),
+            heads_unwritten_max: 65_536,
         }
     }
 }

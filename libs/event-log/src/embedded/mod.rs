@@ -4,6 +4,7 @@
 //! the log; `<dir>/blobs` the documents. One process owns the directory (fjall's lock), so there are no leases.
 
 mod blobs;
+mod heads;
 mod keys;
 mod reader;
 mod state;
@@ -24,7 +25,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use self::blobs::BlobFiles;
 use self::keys::KeyStore;
 use self::store::Store;
-use self::writer::{CommitGroup, Request, Writer};
+use self::writer::{CommitGroup, Draft, Request, Writer};
 use crate::backend::{Backend, Shares, Tail};
 use crate::error::{AppendError, BlobError, OpenError, ReadError, StateError};
 use crate::keys::DataKey;
@@ -124,7 +125,14 @@ impl Backend for Embedded {
         commit: Commit,
     ) -> Result<Appended, AppendError> {
         let (reply, answer) = oneshot::channel();
-        let request = Request::Append { key: entity.key(), entity: entity.clone(), expected, commit, reply };
+        let request = Request::Append {
+            key: entity.key(),
+            entity: entity.clone(),
+            expected,
+            command_id: commit.command_id,
+            draft: Draft::of(entity, expected, commit),
+            reply,
+        };
         self.submit(request).await.map_err(AppendError::Unavailable)?;
         self.answer(answer).await.unwrap_or(Err(AppendError::Unknown))
     }

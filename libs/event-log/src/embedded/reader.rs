@@ -1,6 +1,6 @@
 //! Reads: entities backwards along their commits, categories forwards.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use bytes::Bytes;
 use fjall::{Keyspace, Slice};
@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use super::store::Store;
 use super::{blocking, unreadable};
 use crate::backend::{Shares, Tail};
+use crate::entity::EntityKey;
 use crate::error::ReadError;
 use crate::heads::COMMANDS_MAX;
 use crate::{COMMITS_PER_ENTITY_MAX, Category, Entity, Position, Recorded, Tailed, Version, record};
@@ -18,11 +19,29 @@ const BATCH_COMMITS_MAX: usize = 512;
 const BATCH_BYTES_MAX: usize = 1024 * 1024;
 
 /// The position of the category's last commit.
-pub(super) fn last(store: &Store, category: Category) -> Result<Position, ReadError> {
-    let Some(last) = store.category(category).last_key_value() else {
+pub(super) fn last(category: &Keyspace) -> Result<Position, ReadError> {
+    let Some(last) = category.last_key_value() else {
         return Ok(Position::ZERO);
     };
     Ok(Position(number(&last.key().map_err(|error| unreadable(&error))?)?))
+}
+
+/// Where the entities end that have commits after a position.
+pub(super) fn heads_after(
+    category: &Keyspace,
+    after: u64,
+    heads: &mut HashMap<EntityKey, u64>,
+) -> Result<(), ReadError> {
+    for item in category.range((after + 1).to_be_bytes()..) {
+        let (key, value) = item.into_inner().map_err(|error| unreadable(&error))?;
+        let position = number(&key)?;
+        match record::entity_of(&value) {
+            Some(entity) => drop(heads.insert(entity.key(), position)),
+            // It stops its followers; it need not stop everything else.
+            None => tracing::error!(position, "CS-LOG-020: a record names no entity"),
+        }
+    }
+    Ok(())
 }
 
 /// The commit at a position.
@@ -52,10 +71,9 @@ fn walk_back(
     after: Version,
     commits_max: usize,
 ) -> Result<(Vec<Recorded>, bool), ReadError> {
-    let Some(head) = store.heads.get(entity.key()).map_err(|error| unreadable(&error))? else {
+    let Some(mut next) = store.heads.get(&entity.key())? else {
         return Ok((Vec::new(), true));
     };
-    let mut next = number(&head)?;
     let mut commits = Vec::new();
     while next > after.0 && commits.len() < commits_max {
         let missing = || ReadError::Corrupt(format!("commit {next} of {entity} is missing"));
@@ -162,7 +180,7 @@ fn decode(position: u64, bytes: &Slice) -> Result<Recorded, ReadError> {
     record::decode(position, Bytes::copy_from_slice(bytes)).map_err(ReadError::Corrupt)
 }
 
-fn number(bytes: &Slice) -> Result<u64, ReadError> {
+pub(super) fn number(bytes: &Slice) -> Result<u64, ReadError> {
     let bytes = bytes.as_ref().try_into();
     bytes.map(u64::from_be_bytes).map_err(|_| ReadError::Corrupt("a position is not 8 bytes".to_owned()))
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions};
 
+use super::heads::HeadIndex;
 use crate::error::OpenError;
 use crate::{Category, EmbeddedSettings};
 
@@ -12,16 +13,14 @@ use crate::{Category, EmbeddedSettings};
 const LOCK_WAIT_MAX: Duration = Duration::from_secs(2);
 const LOCK_POLL: Duration = Duration::from_millis(50);
 const MEMTABLE_BYTES_MAX: u64 = 16 * 1024 * 1024;
-/// Heads are small and looked up for every new entity: a small table in memory is searched faster.
-const HEADS_MEMTABLE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 const JOURNAL_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
-/// `<dir>/log`: one keyspace per category (position → record), heads (entity → position), state.
+/// `<dir>/log`: one keyspace per category (position → record), heads (see there), state.
 #[derive(Clone)]
 pub(super) struct Store {
     pub(super) database: Database,
     pub(super) categories: [Keyspace; 5],
-    pub(super) heads: Keyspace,
+    pub(super) heads: HeadIndex,
     pub(super) state: Keyspace,
 }
 
@@ -30,18 +29,17 @@ impl Store {
         let dir = settings.dir.join("log");
         let database = open_database(&dir, settings.cache_bytes_max)?;
         let keyspace = |name: &str| open_keyspace(&database, &dir, name, MEMTABLE_BYTES_MAX);
-        Ok(Store {
-            categories: [
-                keyspace(Category::Parked.as_str())?,
-                keyspace(Category::Intake.as_str())?,
-                keyspace(Category::Envelopes.as_str())?,
-                keyspace(Category::Sync.as_str())?,
-                keyspace(Category::Delivery.as_str())?,
-            ],
-            heads: open_keyspace(&database, &dir, "heads", HEADS_MEMTABLE_BYTES_MAX)?,
-            state: keyspace("state")?,
-            database,
-        })
+        let categories = [
+            keyspace(Category::Parked.as_str())?,
+            keyspace(Category::Intake.as_str())?,
+            keyspace(Category::Envelopes.as_str())?,
+            keyspace(Category::Sync.as_str())?,
+            keyspace(Category::Delivery.as_str())?,
+        ];
+        let unwritten_max = settings.heads_unwritten_max;
+        let heads = HeadIndex::open(database.clone(), keyspace("heads")?, &categories, unwritten_max)
+            .map_err(|error| broken(&dir, error))?;
+        Ok(Store { categories, heads, state: keyspace("state")?, database })
     }
 
     pub(super) fn category(&self, category: Category) -> &Keyspace {

@@ -126,6 +126,73 @@ async fn after_a_failed_sync_nothing_is_written_until_the_log_is_opened_again() 
     assert!(!second.duplicate);
 }
 
+/// As many entities as `numbers`, one commit each.
+async fn append_each(log: &Embedded, numbers: std::ops::Range<u8>) {
+    let entities: Vec<Entity> = numbers.clone().map(|n| entity(&format!("e{n}"))).collect();
+    let appends = entities.iter().zip(numbers).map(|(one, n)| log.append(one, Expected::Absent, commit(n)));
+    assert!(futures::future::join_all(appends).await.iter().all(Result::is_ok));
+}
+
+/// Every entity is there, and none counts as new.
+async fn assert_each(log: &Embedded, numbers: std::ops::Range<u8>) {
+    for n in numbers {
+        let one = entity(&format!("e{n}"));
+        assert_eq!(log.read(&one, Version::NONE).await.unwrap().len(), 1, "{one}");
+        let again = log.append(&one, Expected::Absent, commit(250)).await;
+        assert!(matches!(again, Err(AppendError::Conflict { .. })), "{one}");
+    }
+}
+
+async fn until_folded(log: &Embedded) {
+    while !log.store.heads.is_folded() {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn heads_that_were_not_written_yet_are_read_from_the_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let few = || EmbeddedSettings { heads_unwritten_max: 20, ..settings(&dir) };
+    let log = Embedded::open(few()).await.unwrap();
+    append_each(&log, 0..20).await;
+    append_each(&log, 20..25).await;
+    drop(log);
+    // Some are in the index by now or all are in the log alone: nobody can tell from outside.
+    for heads_unwritten_max in [1_000, 20, 1] {
+        let log = Embedded::open(EmbeddedSettings { heads_unwritten_max, ..few() }).await.unwrap();
+        assert_each(&log, 0..25).await;
+    }
+}
+
+#[tokio::test]
+async fn heads_in_the_index_need_no_log_to_be_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let every = || EmbeddedSettings { heads_unwritten_max: 1, ..settings(&dir) };
+    let log = Embedded::open(every()).await.unwrap();
+    append_each(&log, 0..50).await;
+    until_folded(&log).await;
+    assert_each(&log, 0..50).await;
+    drop(log);
+    let log = Embedded::open(every()).await.unwrap();
+    assert!(log.store.heads.is_folded(), "nothing was read from the log again");
+    assert_each(&log, 0..50).await;
+}
+
+#[tokio::test]
+async fn a_log_from_before_the_index_is_taken_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let every = || EmbeddedSettings { heads_unwritten_max: 1, ..settings(&dir) };
+    let log = Embedded::open(every()).await.unwrap();
+    append_each(&log, 0..10).await;
+    until_folded(&log).await;
+    log.store.heads.forget_mark();
+    drop(log);
+    let log = Embedded::open(settings(&dir)).await.unwrap();
+    append_each(&log, 10..20).await;
+    drop(log);
+    assert_each(&Embedded::open(settings(&dir)).await.unwrap(), 0..20).await;
+}
+
 #[tokio::test]
 async fn a_nearly_full_disk_refuses_appends_and_goes_on_reading() {
     let dir = tempfile::tempdir().unwrap();

@@ -3,14 +3,15 @@
 //! Nothing is visible to readers and nobody is answered before the group's sync has returned. When the sync
 //! fails, what the disk holds is unknown: the group is answered "unknown" and everything after it is refused.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use fjall::{OwnedWriteBatch as WriteBatch, PersistMode};
+use domain::ids::CommandId;
+use fjall::{OwnedWriteBatch as WriteBatch, PersistMode, Slice};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::heads::HeadWriter;
 use super::state::{self, Overlay};
 use super::store::{Store, broken};
 use crate::embedded::reader;
@@ -44,7 +45,8 @@ pub(super) enum Request {
         key: EntityKey,
         entity: Entity,
         expected: Expected,
-        commit: Commit,
+        command_id: CommandId,
+        draft: Draft,
         reply: Reply<Appended, AppendError>,
     },
     Put {
@@ -63,6 +65,33 @@ pub(super) enum Request {
     },
 }
 
+/// What is to be stored. The caller encodes as much as it can know, so that the writer need not.
+pub(super) enum Draft {
+    /// Encoded as the first commit of its entity: it is stored only if it is the first.
+    First { record: Slice, end: ChainEnd },
+    /// The record hangs on the commit before it, which only the writer knows.
+    Later(Commit),
+}
+
+impl Draft {
+    pub(super) fn of(entity: &Entity, expected: Expected, commit: Commit) -> Draft {
+        match expected {
+            Expected::Absent => {
+                let (record, end) = record::encode(entity, ChainEnd::default(), clock::now(), &commit);
+                Draft::First { record: record.into(), end }
+            }
+            Expected::Exactly(_) | Expected::Any => Draft::Later(commit),
+        }
+    }
+
+    fn weight(&self) -> usize {
+        match self {
+            Draft::First { record, .. } => record.len(),
+            Draft::Later(commit) => record::size(commit),
+        }
+    }
+}
+
 /// Answers wait here until the group is durable.
 enum Answer {
     Append(Result<Appended, AppendError>, Reply<Appended, AppendError>),
@@ -78,6 +107,9 @@ pub(super) struct Writer {
     position_last: u64,
     revision_last: u64,
     watches: [watch::Sender<Position>; 5],
+    head_writer: HeadWriter,
+    /// Of the group under way.
+    heads_reached: Vec<(EntityKey, u64)>,
     dir: PathBuf,
     free_bytes_min: u64,
     failed: Option<String>,
@@ -93,11 +125,14 @@ impl Writer {
         let unreadable = |error: ReadError| broken(&settings.dir, error);
         let mut last = [Position::ZERO; 5];
         for category in Category::ALL {
-            last[category.index()] = reader::last(&store, category).map_err(unreadable)?;
+            last[category.index()] = reader::last(store.category(category)).map_err(unreadable)?;
         }
         let watches = last.map(|position| watch::channel(position).0);
         let receivers = std::array::from_fn(|index| watches[index].subscribe());
+        let head_writer = store.heads.writer().map_err(|source| broken(&settings.dir, source))?;
         let writer = Writer {
+            head_writer,
+            heads_reached: Vec::new(),
             position_last: last.into_iter().max().unwrap_or_default().0,
             revision_last: state::revision_last(&store).map_err(unreadable)?,
             store,
@@ -141,16 +176,16 @@ impl Writer {
         if let Some(reason) = self.refusal() {
             return group.drain(..).for_each(|request| refuse(request, &reason));
         }
-        let mut batch = self.store.database.batch();
+        let mut batch = WriteBatch::with_capacity(self.store.database.clone(), group.len());
         let mut overlay = Overlay::default();
-        let mut reached: HashMap<Category, Position> = HashMap::new();
+        let mut reached = [None; 5];
         let mut answers = Vec::with_capacity(group.len());
         for request in group.drain(..) {
             answers.push(match request {
-                Request::Append { key, entity, expected, commit, reply } => {
-                    let outcome = self.append(&mut batch, &key, &entity, expected, &commit);
+                Request::Append { key, entity, expected, command_id, draft, reply } => {
+                    let outcome = self.append(&mut batch, &key, &entity, expected, command_id, draft);
                     if let Ok(Appended { position, duplicate: false, .. }) = outcome {
-                        reached.insert(entity.category(), position);
+                        reached[entity.category().index()] = Some(position);
                     }
                     Answer::Append(outcome, reply)
                 }
@@ -168,8 +203,11 @@ impl Writer {
         let committed = if batch.is_empty() { Ok(()) } else { (self.commit_group)(batch) };
         match committed {
             Ok(()) => {
-                for (category, position) in reached {
-                    self.watches[category.index()].send_replace(position);
+                self.head_writer.publish(&mut self.heads_reached);
+                for (watch, position) in self.watches.iter().zip(reached) {
+                    if let Some(position) = position {
+                        watch.send_replace(position);
+                    }
                 }
                 answers.into_iter().for_each(Answer::send);
             }
@@ -188,24 +226,31 @@ impl Writer {
         key: &EntityKey,
         entity: &Entity,
         expected: Expected,
-        commit: &Commit,
+        command_id: CommandId,
+        draft: Draft,
     ) -> Result<Appended, AppendError> {
         if !self.heads.knows(key) {
             let history = reader::recent(&self.store, entity).map_err(unreadable)?;
             self.heads.learn(key, &history);
         }
-        let end = match self.heads.admit(key, expected, &commit.command_id) {
+        let end = match self.heads.admit(key, expected, &command_id) {
             Admission::Continue(end) => end,
             Admission::Duplicate(position) => return Ok(Appended::at(position, true)),
             Admission::Conflict(actual) => return Err(AppendError::Conflict { actual }),
         };
-        let (bytes, next) = record::encode(entity, end, clock::now(), commit);
+        let (bytes, next) = match draft {
+            Draft::First { record, end } => (record, end),
+            Draft::Later(commit) => {
+                let (record, next) = record::encode(entity, end, clock::now(), &commit);
+                (record.into(), next)
+            }
+        };
         self.position_last += 1;
         let position = self.position_last;
         let next = ChainEnd { version: crate::Version(position), ..next };
         batch.insert(self.store.category(entity.category()), position.to_be_bytes(), bytes);
-        batch.insert(&self.store.heads, *key, position.to_be_bytes());
-        self.heads.advance(key, end.version, next, commit.command_id);
+        self.heads_reached.push((*key, position));
+        self.heads.advance(key, end.version, next, command_id);
         Ok(Appended::at(position, false))
     }
 
@@ -233,6 +278,9 @@ impl Writer {
         if self.failed.is_some() {
             return self.failed.clone();
         }
+        if let Err(reason) = self.head_writer.room() {
+            return Some(reason);
+        }
         let disk = match rustix::fs::statvfs(&self.dir) {
             Ok(disk) => disk,
             Err(error) => return Some(format!("the free space is not known: {error}")),
@@ -255,7 +303,7 @@ fn unreadable(error: ReadError) -> AppendError {
 
 fn weight(request: &Request) -> usize {
     match request {
-        Request::Append { commit, .. } => record::size(commit),
+        Request::Append { draft, .. } => draft.weight(),
         Request::Put { value, .. } => value.len(),
         Request::Delete { .. } | Request::Ping { .. } => 64,
     }

@@ -32,6 +32,8 @@ impl Store {
         match self {
             Store::Embedded { dir } => Settings::Embedded(EmbeddedSettings {
                 free_bytes_min: 1,
+                // Few, so that every case goes through the index on disk as well.
+                heads_unwritten_max: 64,
                 ..EmbeddedSettings::in_dir(dir.path())
             }),
             Store::JetStream { server } => Settings::JetStream(jetstream_settings(server)),
