@@ -106,6 +106,11 @@ impl Stand {
         connect(self.kind, &self.options, &self.simulator.url(), key, None)
     }
 
+    /// An adapter to the same simulator whose webhooks shall go elsewhere.
+    pub fn reporting_to(&self, webhook_url: &str) -> Arc<dyn Provider> {
+        connect(self.kind, &self.options, &self.simulator.url(), API_KEY, Some(webhook_url))
+    }
+
     /// Every way of handing a document over that the vendor declares.
     pub fn sources(&self) -> Vec<Source> {
         let can = self.provider.capabilities();
