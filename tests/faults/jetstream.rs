@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use event_log::{EventLog, JetStreamSettings, Settings};
+use system_tests::judge;
 use system_tests::process::{Countersign, Options};
+use system_tests::world::{Pace, World, last_words};
 use testkit::nats::{NatsOptions, NatsServer};
 
 use crate::people::{Office, sell};
 use crate::random::{Random, kills};
 use crate::verdict;
-use crate::world::{World, last_words};
 
 const ROLES: [&str; 4] = ["ingress", "verification", "orchestrator", "crm-sync"];
 /// Time between two kills.
@@ -18,7 +19,7 @@ const LIFE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_mi
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kills_of_every_role_and_of_the_server_lose_nothing_and_repeat_nothing() -> Result<()> {
-    let world = World::start().await?;
+    let world = World::start(Pace::default()).await?;
     let mut server = NatsServer::start(NatsOptions::default()).await?;
     let mut random = Random::from_environment();
     let (rounds, mut deals) = (kills(10), Vec::new());
@@ -50,7 +51,7 @@ async fn kills_of_every_role_and_of_the_server_lose_nothing_and_repeat_nothing()
     verdict::one_envelope_per_deal(&world, &deals).await?;
     verdict::effects_happened_once(&world, &deals).await?;
 
-    let deliveries = verdict::deliveries(&world).await?;
+    let deliveries = judge::deliveries(&world).await?;
     for process in processes {
         process.stop().await?;
     }

@@ -17,4 +17,3 @@ mod people;
 mod projections;
 mod random;
 mod verdict;
-mod world;

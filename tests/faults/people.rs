@@ -9,9 +9,8 @@ use anyhow::{Context, Result, ensure};
 use reqwest::Client;
 use serde_json::{Value, json};
 use system_tests::http::{get, post};
+use system_tests::world::World;
 use tokio::task::JoinHandle;
-
-use crate::world::World;
 
 /// Pause between two looks into the inbox.
 const LOOK_EVERY: Duration = Duration::from_millis(60);

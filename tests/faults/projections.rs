@@ -7,11 +7,12 @@ use contracts::wire::verification::GetLedgerRequest;
 use contracts::wire::verification::verification_service_client::VerificationServiceClient;
 use event_log::{Category, EmbeddedSettings, EventLog, Recorded, Settings};
 use projection::{Projection, Rows, View, ViewError};
+use system_tests::judge;
 use system_tests::process::{Countersign, Options};
+use system_tests::world::{Pace, World};
 
 use crate::people::{Office, sell};
 use crate::verdict;
-use crate::world::World;
 
 /// The projections of one process: name, version and category, as their services open them.
 const VIEWS: [Named; 2] = [
@@ -42,7 +43,7 @@ impl View for Named {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_projection_that_is_cut_scribbled_over_or_deleted_comes_back_with_the_same_bytes() -> Result<()> {
-    let world = World::start().await?;
+    let world = World::start(Pace::default()).await?;
     let place = world.place("all")?;
     let options =
         Options { simulators: false, arguments: world.arguments(), ..Options::embedded(place.clone()) };
@@ -75,7 +76,7 @@ async fn a_projection_that_is_cut_scribbled_over_or_deleted_comes_back_with_the_
 async fn answers(world: &World) -> Result<String> {
     let mut verification = VerificationServiceClient::connect(world.verification()).await?;
     let ledger = verification.get_ledger(GetLedgerRequest::default()).await?.into_inner();
-    let mut envelopes: Vec<_> = verdict::envelopes(world).await?.into_iter().collect();
+    let mut envelopes: Vec<_> = judge::envelopes(world).await?.into_iter().collect();
     envelopes.sort_by(|one, other| one.0.cmp(&other.0));
     Ok(format!("{ledger:?} {envelopes:?}"))
 }

@@ -1,27 +1,25 @@
 //! Do the log, the vendors' journals and our own answers agree?
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use contracts::intake::IntakeEvent;
 use contracts::seal::Opener;
-use contracts::wire::envelope::envelope_service_client::EnvelopeServiceClient;
-use contracts::wire::envelope::{ArtifactState, Envelope, ListEnvelopesRequest, Stage};
+use contracts::wire::envelope::{ArtifactState, Envelope, Stage};
 use event_log::{Category, EventLog, Position, Tailed};
 use futures::StreamExt as _;
 use serde_json::Value;
 use signatures::sha256_hex;
 use system_tests::condition::eventually;
 use system_tests::http::get;
+use system_tests::judge::{self, deliveries, envelopes, portal};
+use system_tests::world::World;
 
 use crate::people::{Deal, Wish, deal_of};
-use crate::world::World;
 
 /// Longest time for everything to come to its end after the last kill.
 const SETTLE_DEADLINE: Duration = Duration::from_secs(90);
-/// Largest page of envelopes.
-const PAGE: u32 = 1_000;
 
 /// Waits until every deal came to its end, at the vendors, in the CRM and in our own answers.
 pub async fn settled(world: &World, deals: &[Deal]) -> Result<()> {
@@ -51,43 +49,10 @@ pub async fn settled(world: &World, deals: &[Deal]) -> Result<()> {
 /// Every CRM effect happened once, the link before the stage, and nothing was written twice.
 pub async fn effects_happened_once(world: &World, deals: &[Deal]) -> Result<()> {
     let portal = portal(world).await?;
-    let mut in_vain = 0;
     for deal in deals {
         let record = portal.get(&deal.id).context("a deal is gone")?;
-        let ours: Vec<&Value> = record["history"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter(|row| row["source_id"] != "userId:777")
-            .collect();
-        let (changed, unchanged): (Vec<&Value>, Vec<&Value>) =
-            ours.into_iter().partition(|row| row["changed"] == true);
-        in_vain += unchanged.len();
-        let mut seen = BTreeSet::new();
-        for row in &changed {
-            let effect = format!("{} = {}", row["property"], row["value"]);
-            ensure!(seen.insert(effect.clone()), "{}: {effect} happened twice", deal.name);
-        }
-        let of =
-            |property: &str| changed.iter().filter(|row| row["property"] == property).collect::<Vec<_>>();
-        ensure!(
-            of("esign_envelope_id").len() == 1,
-            "{} was linked {} times",
-            deal.name,
-            of("esign_envelope_id").len()
-        );
-        let last = of("esign_status").last().map(|row| row["value"].clone());
-        ensure!(last == Some(Value::from(status(deal.wish))), "{} ended as {last:?}", deal.name);
-        let linked = of("esign_envelope_id")[0]["seq"].as_u64();
-        let staged = of("dealstage").first().map(|row| row["update"].as_u64());
-        let linked_in = of("esign_envelope_id")[0]["update"].as_u64();
-        ensure!(
-            staged.is_none_or(|staged| linked_in <= staged),
-            "{}: stage before link ({linked:?})",
-            deal.name
-        );
+        judge::effects_happened_once(&deal.name, record, status(deal.wish))?;
     }
-    ensure!(in_vain == 0, "{in_vain} properties were written again with the value they had");
     Ok(())
 }
 
@@ -156,44 +121,12 @@ async fn logged(log: &EventLog) -> Result<BTreeSet<String>> {
                 IntakeEvent::Quarantined(quarantined) => {
                     anyhow::bail!("quarantined: {:?}", quarantined.reason)
                 }
+                IntakeEvent::Refused(refused) => anyhow::bail!("refused: {:?}", refused.reason),
+                IntakeEvent::Released(_) | IntakeEvent::Discarded(_) => continue,
             };
         }
     }
     Ok(known)
-}
-
-/// Every webhook of every vendor, with its attempts.
-pub async fn deliveries(world: &World) -> Result<Vec<Value>> {
-    let mut all = Vec::new();
-    for vendor in [world.atlas.url(), world.pandadoc.url(), world.hubspot.url()] {
-        let some = get(&world.http, &format!("{vendor}/__sim/deliveries")).await?;
-        all.extend(some.as_array().cloned().context("deliveries are a list")?);
-    }
-    Ok(all)
-}
-
-/// Our envelopes, by the record they belong to.
-pub async fn envelopes(world: &World) -> Result<HashMap<String, Vec<Envelope>>> {
-    let mut client = EnvelopeServiceClient::connect(world.orchestrator()).await?;
-    let (mut by_record, mut page_token) = (HashMap::<String, Vec<Envelope>>::new(), String::new());
-    loop {
-        let request = ListEnvelopesRequest { page_size: PAGE, page_token, ..Default::default() };
-        let page = client.list_envelopes(request).await?.into_inner();
-        for envelope in page.envelopes {
-            let record = envelope.record.clone().unwrap_or_default().object_id;
-            by_record.entry(record).or_default().push(envelope);
-        }
-        page_token = page.next_page_token;
-        if page_token.is_empty() {
-            return Ok(by_record);
-        }
-    }
-}
-
-async fn portal(world: &World) -> Result<HashMap<String, Value>> {
-    let deals = get(&world.http, &format!("{}/__sim/deals", world.hubspot.url())).await?;
-    let deals = deals.as_array().cloned().context("deals are a list")?;
-    Ok(deals.into_iter().map(|deal| (deal["id"].as_str().unwrap_or_default().to_owned(), deal)).collect())
 }
 
 const fn status(wish: Wish) -> &'static str {

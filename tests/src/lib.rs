@@ -7,4 +7,6 @@
 
 pub mod condition;
 pub mod http;
+pub mod judge;
 pub mod process;
+pub mod world;

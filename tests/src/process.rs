@@ -160,6 +160,29 @@ impl Countersign {
     }
 }
 
+/// What an operator's verb said.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// Whether it ended with success.
+    pub success: bool,
+    /// Its objects, one a line of standard output.
+    pub objects: Vec<Value>,
+    /// Everything it printed.
+    pub said: String,
+}
+
+/// Runs `countersign <words> --json` to its end.
+///
+/// # Errors
+/// When the binary is missing or does not end within [`PROCESS_DEADLINE`].
+pub async fn operator(words: &[&str], environment: &[(&str, String)]) -> Result<Answer> {
+    let mut command = Command::new(binary()?);
+    command.args(words).arg("--json").envs(environment.iter().map(|(key, value)| (key, value)));
+    let (success, said) = ended(command).await?;
+    let objects = said.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    Ok(Answer { success, objects, said })
+}
+
 async fn ended(mut command: Command) -> Result<(bool, String)> {
     command.stdin(Stdio::null()).kill_on_drop(true);
     let output = tokio::time::timeout(PROCESS_DEADLINE, command.output()).await??;
