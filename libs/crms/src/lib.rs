@@ -39,6 +39,14 @@ pub fn connect(kind: &str, settings: ConnectionSettings) -> Result<Arc<dyn Crm>,
     }
 }
 
+/// What an operator should know of settings of a connection that are allowed, but that cost something.
+pub fn warnings(kind: &str, options: &serde_json::Map<String, serde_json::Value>) -> Vec<&'static str> {
+    match kind {
+        hubspot::KIND => hubspot::warnings(options),
+        _ => Vec::new(),
+    }
+}
+
 /// How one connection's webhooks are verified and read.
 ///
 /// # Errors

@@ -23,12 +23,35 @@ pub fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
 /// A variant is the signed bytes in parts (some vendors leave it open which form of a URL they sign). Every key
 /// is tried with every variant and each comparison takes constant time: the duration tells only how many there are.
 pub fn which_key(keys: &[VerifyKey], variants: &[&[&[u8]]], received: &[u8; 32]) -> Option<usize> {
+    which_key_by(hmac_sha256, keys, variants, received)
+}
+
+/// As [`which_key`], for the old way of signing: the plain SHA-256 of the secret and the parts. It has no timestamp and
+/// is weaker than an HMAC; for vendors that still sign so, and only where somebody asked for it.
+pub fn which_key_hashed(keys: &[VerifyKey], variants: &[&[&[u8]]], received: &[u8; 32]) -> Option<usize> {
+    which_key_by(hashed, keys, variants, received)
+}
+
+fn hashed(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+    let mut hash = Sha256::new_with_prefix(key);
+    for part in parts {
+        hash.update(part);
+    }
+    hash.finalize().into()
+}
+
+fn which_key_by(
+    sign: fn(&[u8], &[&[u8]]) -> [u8; 32],
+    keys: &[VerifyKey],
+    variants: &[&[&[u8]]],
+    received: &[u8; 32],
+) -> Option<usize> {
     let mut found = Choice::from(0);
     let mut index_found = 0u64;
     for (index, key) in (0u64..).zip(keys) {
         let mut fits = Choice::from(0);
         for parts in variants {
-            fits |= hmac_sha256(key.secret.expose_secret().as_bytes(), parts).ct_eq(received);
+            fits |= sign(key.secret.expose_secret().as_bytes(), parts).ct_eq(received);
         }
         index_found.conditional_assign(&index, fits & !found);
         found |= fits;

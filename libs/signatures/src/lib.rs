@@ -17,6 +17,8 @@ mod digest;
 mod key;
 mod scheme;
 
-pub use digest::{decode_base64_digest, decode_hex_digest, hmac_sha256, sha256_hex, which_key};
+pub use digest::{
+    decode_base64_digest, decode_hex_digest, hmac_sha256, sha256_hex, which_key, which_key_hashed,
+};
 pub use key::{KeyError, VerifyKey};
 pub use scheme::WebhookScheme;

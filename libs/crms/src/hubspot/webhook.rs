@@ -2,16 +2,18 @@
 
 use domain::intake::{RawDelivery, Refusal, Signal};
 use domain::time::Timestamp;
-use signatures::{VerifyKey, WebhookScheme, decode_base64_digest, which_key};
+use signatures::{
+    VerifyKey, WebhookScheme, decode_base64_digest, decode_hex_digest, which_key, which_key_hashed,
+};
 
-use super::options::Options;
+use super::options::{Legacy, Options};
 use super::wire::{self, Ours};
 use crate::connection::{ConnectError, WebhookSettings};
 
 const SIGNATURE_HEADER: &str = "x-hubspot-signature-v3";
 const TIMESTAMP_HEADER: &str = "x-hubspot-request-timestamp";
-/// A delivery may be this old, or this far ahead of our clock, in milliseconds; the bound itself is accepted.
-const WINDOW_MS: u64 = 300_000;
+const LEGACY_SIGNATURE_HEADER: &str = "x-hubspot-signature";
+const LEGACY_VERSION_HEADER: &str = "x-hubspot-signature-version";
 /// Longest timestamp accepted, in digits: milliseconds until the year 5138.
 const TIMESTAMP_DIGITS_MAX: usize = 14;
 
@@ -31,8 +33,8 @@ const ESCAPES: [(&[u8; 2], char); 12] = [
     (b"3B", ';'),
 ];
 
-/// HubSpot's webhook scheme, version 3. The older versions sign no time and are never accepted, also not beside a
-/// version 3 that fails.
+/// HubSpot's webhook scheme, version 3. The older versions sign no time: they are accepted only where the connection's
+/// options say so, and never beside a version 3 that fails.
 #[derive(Clone, Debug)]
 pub struct Scheme {
     /// Scheme, host and path as registered with HubSpot.
@@ -41,6 +43,9 @@ pub struct Scheme {
     path: String,
     /// The path our own ingress serves the connection under.
     own_path: String,
+    legacy: Legacy,
+    /// A delivery may be this old, or this far ahead of our clock, in milliseconds; the bound itself is accepted.
+    window_ms: u128,
     ours: Ours,
 }
 
@@ -56,11 +61,14 @@ impl Scheme {
         })?;
         url.set_query(None);
         url.set_fragment(None);
+        let options = Options::read(&settings.options)?;
         Ok(Self {
             path: url.path().to_owned(),
             address: url.into(),
             own_path: format!("/v1/hooks/{}", settings.connection),
-            ours: Ours { portal_id: settings.account, app_id: Options::read(&settings.options)?.app_id },
+            legacy: options.legacy,
+            window_ms: options.replay_window.as_millis(),
+            ours: Ours { portal_id: settings.account, app_id: options.app_id },
         })
     }
 
@@ -80,8 +88,38 @@ impl Scheme {
     }
 }
 
+impl Scheme {
+    /// Versions 1 and 2 (crm.md §2.2.3): the plain SHA-256 of the secret and what is signed, in hexadecimal.
+    fn verify_legacy(&self, delivery: &RawDelivery, keys: &[VerifyKey]) -> Result<usize, Refusal> {
+        let (missing, repeated) = (Refusal::SignatureMissing, Refusal::SignatureRepeated);
+        let signature = single(delivery, LEGACY_SIGNATURE_HEADER, missing, repeated)?;
+        let malformed = Refusal::SignatureMalformed;
+        let version = single(delivery, LEGACY_VERSION_HEADER, malformed, repeated)?;
+        let received = decode_hex_digest(signature).ok_or(malformed)?;
+        let raw = self.uri(&delivery.path_and_query)?;
+        match version {
+            b"v1" if self.legacy.v1 => {
+                which_key_hashed(keys, &[&[&delivery.body]], &received).ok_or(Refusal::SignatureWrong)
+            }
+            b"v2" if self.legacy.v2 => {
+                let (method, decoded) = (delivery.method.as_bytes(), decode_escapes(&raw));
+                let variants: [&[&[u8]]; 2] = [
+                    &[method, raw.as_bytes(), &delivery.body],
+                    &[method, decoded.as_bytes(), &delivery.body],
+                ];
+                which_key_hashed(keys, &variants, &received).ok_or(Refusal::SignatureWrong)
+            }
+            _ => Err(missing),
+        }
+    }
+}
+
 impl WebhookScheme for Scheme {
     fn verify(&self, delivery: &RawDelivery, keys: &[VerifyKey], now: Timestamp) -> Result<usize, Refusal> {
+        let any_legacy = self.legacy.v1 || self.legacy.v2;
+        if any_legacy && delivery.header(SIGNATURE_HEADER).next().is_none() {
+            return self.verify_legacy(delivery, keys);
+        }
         let signature =
             single(delivery, SIGNATURE_HEADER, Refusal::SignatureMissing, Refusal::SignatureRepeated)?;
         let received = decode_base64_digest(signature).ok_or(Refusal::SignatureMalformed)?;
@@ -89,7 +127,7 @@ impl WebhookScheme for Scheme {
         let malformed = Refusal::TimestampMalformed;
         let timestamp = single(delivery, TIMESTAMP_HEADER, malformed, malformed)?;
         let signed_at = parse_timestamp(timestamp).ok_or(malformed)?;
-        if now.0.abs_diff(signed_at.0) > WINDOW_MS {
+        if u128::from(now.0.abs_diff(signed_at.0)) > self.window_ms {
             return Err(Refusal::TimestampOutOfWindow);
         }
 

@@ -5,10 +5,13 @@ use std::sync::Arc;
 
 use domain::ids::ConnectionId;
 use envelope_orchestrator::Providers;
-use providers::Provider;
+use event_log::EventLog;
+use providers::{OAuth, Provider, TokenStore, TokensInMemory};
 use runtime::clock::Clock;
 use runtime::config::{Connection, KindRule, Loaded, SharedConfiguration};
 use secrecy::SecretString;
+
+use super::tokens::TokensBesideLog;
 
 /// Which secrets each kind of connection calls and verifies with.
 pub const RULES: [KindRule; 3] = [
@@ -39,11 +42,22 @@ pub fn unusable(configuration: &SharedConfiguration, clock: &Clock) -> Vec<(Conn
             };
             return crms::connect(&connection.kind, settings).err().map(|error| error.to_string());
         }
-        let settings = settings(id, connection, configuration, clock, true)?;
+        let tokens = || -> Arc<dyn TokenStore> { Arc::new(TokensInMemory::default()) };
+        let settings = settings(id, connection, configuration, clock, true, tokens)?;
         providers::connect(&connection.kind, settings).err().map(|error| error.to_string())
     };
     let connections = loaded.configuration().connections.iter();
     connections.filter_map(|(id, connection)| Some((id.clone(), problem(id, connection)?))).collect()
+}
+
+/// What is allowed but costs something, by connection.
+pub fn warnings(loaded: &Loaded) -> Vec<(ConnectionId, &'static str)> {
+    let connections = loaded.configuration().connections.iter();
+    let warned = connections.flat_map(|(id, connection)| {
+        let options = connection.options.clone().into_iter().collect();
+        crms::warnings(&connection.kind, &options).into_iter().map(|what| (id.clone(), what))
+    });
+    warned.collect()
 }
 
 type Table = HashMap<ConnectionId, Arc<dyn Provider>>;
@@ -54,8 +68,10 @@ type Built = Option<(Arc<Loaded>, Arc<Table>)>;
 pub fn providers(
     configuration: SharedConfiguration,
     clock: Clock,
+    log: &EventLog,
     allow_private_addresses: bool,
 ) -> Providers {
+    let log = log.clone();
     let built: std::sync::Mutex<Built> = std::sync::Mutex::new(None);
     Arc::new(move |connection| {
         let loaded = configuration.current();
@@ -63,7 +79,7 @@ pub fn providers(
         let table = match &*built {
             Some((from, table)) if Arc::ptr_eq(from, &loaded) => table.clone(),
             Some(_) | None => {
-                let table = Arc::new(connect(&loaded, &configuration, &clock, allow_private_addresses));
+                let table = Arc::new(connect(&loaded, &configuration, &clock, &log, allow_private_addresses));
                 *built = Some((loaded, table.clone()));
                 table
             }
@@ -76,12 +92,15 @@ fn connect(
     loaded: &Loaded,
     configuration: &SharedConfiguration,
     clock: &Clock,
+    log: &EventLog,
     allow_private_addresses: bool,
 ) -> Table {
     let connections = loaded.configuration().connections.iter();
     let wanted = connections.filter(|(_, connection)| providers::kinds().contains(&connection.kind.as_str()));
     let made = wanted.filter_map(|(id, connection)| {
-        let settings = settings(id, connection, configuration, clock, allow_private_addresses)?;
+        let tokens =
+            || -> Arc<dyn TokenStore> { Arc::new(TokensBesideLog::new(log.clone(), clock.clone(), id)) };
+        let settings = settings(id, connection, configuration, clock, allow_private_addresses, tokens)?;
         match providers::connect(&connection.kind, settings) {
             Ok(provider) => Some((id.clone(), provider)),
             Err(error) => {
@@ -99,7 +118,10 @@ fn settings(
     configuration: &SharedConfiguration,
     clock: &Clock,
     allow_private_addresses: bool,
+    tokens: impl FnOnce() -> Arc<dyn TokenStore>,
 ) -> Option<providers::ConnectionSettings> {
+    let loaded = configuration.current();
+    let oauth = loaded.credentials(id).and_then(|credentials| credentials.oauth.clone());
     let (shared, clock, key_of) = (configuration.clone(), clock.clone(), id.clone());
     Some(providers::ConnectionSettings {
         connection: id.clone(),
@@ -110,7 +132,13 @@ fn settings(
             let key = loaded.credentials(&key_of).and_then(|credentials| credentials.call_key(clock.now()));
             key.unwrap_or_else(|| SecretString::from(String::new()))
         }),
-        oauth: None,
+        oauth: oauth.map(|oauth| OAuth {
+            token_url: oauth.token_url.as_deref().and_then(|url| url.parse().ok()),
+            client_id: oauth.client_id,
+            client_secret: oauth.client_secret,
+            refresh_token: oauth.refresh_token,
+            tokens: tokens(),
+        }),
         webhook_url: connection.webhook_url.as_deref().and_then(|url| url.parse().ok()),
         options: connection.options.clone().into_iter().collect(),
         allow_private_addresses,

@@ -5,3 +5,4 @@ pub mod configuration;
 pub mod log;
 pub mod services;
 pub mod simulators;
+mod tokens;

@@ -126,7 +126,12 @@ impl Sockets {
                 log: world.log.clone(),
                 clock: clock.clone(),
                 configuration: world.configuration.clone(),
-                providers: adapters::providers(world.configuration.clone(), clock.clone(), private),
+                providers: adapters::providers(
+                    world.configuration.clone(),
+                    clock.clone(),
+                    &world.log,
+                    private,
+                ),
                 data_dir: projections.clone(),
                 tuning: world.simulated.map_or_else(Tuning::default, faster),
             });

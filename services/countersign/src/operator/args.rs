@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::quarantine_args::QuarantineVerb;
+
 /// What an operator can ask or wish for.
 #[derive(Clone, Debug, Subcommand)]
 pub enum OperatorVerb {
@@ -21,7 +23,7 @@ pub enum OperatorVerb {
     },
     /// Counts what came in and what became of it: received = accepted + duplicate + quarantined.
     Ledger(Ask),
-    /// Shows deliveries that were not believed.
+    /// Shows deliveries that were not believed, releases those that verify after all, gives others up.
     Quarantine {
         /// Which.
         #[command(subcommand)]
@@ -33,7 +35,7 @@ pub enum OperatorVerb {
         #[command(subcommand)]
         verb: DeadLettersVerb,
     },
-    /// Shows connections, their keys and when each was last of use.
+    /// Shows connections, their keys, when each was last of use and whether it is safe to remove.
     Connections {
         /// Which.
         #[command(subcommand)]
@@ -143,30 +145,6 @@ pub struct Wish {
     pub ask: Ask,
 }
 
-/// Verbs of the quarantine.
-#[derive(Clone, Debug, Subcommand)]
-pub enum QuarantineVerb {
-    /// Lists deliveries that were not believed, newest first.
-    List {
-        /// Only this connection.
-        #[arg(long, default_value = "")]
-        connection: String,
-        /// Where to ask.
-        #[command(flatten)]
-        ask: Ask,
-    },
-    /// Shows one with its body. The body may hold personal data.
-    Show {
-        /// Its connection.
-        connection: String,
-        /// Its id.
-        id: String,
-        /// Where to ask.
-        #[command(flatten)]
-        ask: Ask,
-    },
-}
-
 /// Verbs of dead letters.
 #[derive(Clone, Debug, Subcommand)]
 pub enum DeadLettersVerb {
@@ -202,4 +180,13 @@ pub struct Letter {
 pub enum ConnectionsVerb {
     /// Lists connections with their keys.
     List(Ask),
+    /// Says how many credits are left, and when they run out.
+    Credits {
+        /// Only this connection.
+        #[arg(long, default_value = "")]
+        connection: String,
+        /// Where to ask.
+        #[command(flatten)]
+        ask: Ask,
+    },
 }

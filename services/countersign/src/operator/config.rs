@@ -42,6 +42,11 @@ pub fn check(check: &Check) -> Result<ExitCode> {
     if !unusable.is_empty() {
         return Ok(ExitCode::FAILURE);
     }
+    for (connection, what) in adapters::warnings(&configuration.current()) {
+        terminal.line(format_args!("{} connections.{connection}.{what}", terminal.toned(Tone::Bad, "!")));
+        let path = format!("connections.{connection}");
+        terminal.object(&json!({"ok": true, "warning": true, "path": path, "what": what}));
+    }
     let loaded = configuration.current();
     let (connections, flows) = (loaded.configuration().connections.len(), loaded.flows().len());
     terminal.line(format_args!(

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use contracts::wire::verification::ListKeysRequest;
 
-use super::args::ConnectionsVerb;
+use super::args::{Ask, ConnectionsVerb};
 use super::services::by_verification;
 use super::time;
 use crate::terminal::{Column, Terminal};
@@ -13,7 +13,13 @@ use crate::terminal::{Column, Terminal};
 /// # Errors
 /// What verification refuses, or why it could not be asked.
 pub async fn run(verb: ConnectionsVerb) -> Result<()> {
-    let ConnectionsVerb::List(ask) = verb;
+    match verb {
+        ConnectionsVerb::List(ask) => list(ask).await,
+        ConnectionsVerb::Credits { connection, ask } => super::credits::run(connection, &ask).await,
+    }
+}
+
+async fn list(ask: Ask) -> Result<()> {
     let answer = ask.verification()?.list_keys(ListKeysRequest::default()).await;
     let keys = by_verification(&ask, answer)?.keys;
     let rows: Vec<Vec<String>> = keys
@@ -28,6 +34,8 @@ pub async fn run(verb: ConnectionsVerb) -> Result<()> {
                 time(key.not_after_ms),
                 time(key.last_used_at_ms),
                 key.verified.to_string(),
+                if key.safe_to_remove { "yes" } else { "no" }.to_owned(),
+                key.kept_because.clone(),
             ]
         })
         .collect();
@@ -39,6 +47,8 @@ pub async fn run(verb: ConnectionsVerb) -> Result<()> {
         Column::text("until"),
         Column::text("last used"),
         Column::count("verified"),
+        Column::text("safe to remove"),
+        Column::text("kept because"),
     ];
     Terminal::new(ask.json).table(&headings, &rows);
     Ok(())

@@ -6,11 +6,14 @@
 pub mod args;
 mod config;
 mod connections;
+mod credits;
 mod dead_letters;
 mod doctor;
 mod envelope;
 mod ledger;
 mod quarantine;
+mod quarantine_args;
+mod quarantine_release;
 mod services;
 
 use std::process::ExitCode;
@@ -42,6 +45,11 @@ fn time(ms: i64) -> String {
         return String::new();
     }
     jiff::Timestamp::from_millisecond(ms).map(|at| format!("{at:.0}")).unwrap_or_default()
+}
+
+/// A wish of its own: asked again, it would be another.
+fn request_id() -> String {
+    format!("cli-{}", hex::encode(runtime::random::new_id()))
 }
 
 /// A name of the wire for a person: `STAGE_IN_REVIEW` is `in_review`.

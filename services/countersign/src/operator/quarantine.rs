@@ -4,9 +4,11 @@ use anyhow::Result;
 use contracts::wire::verification as wire;
 use serde_json::json;
 
-use super::args::{Ask, QuarantineVerb};
+use super::args::Ask;
+use super::quarantine_args::{OneDelivery, QuarantineVerb};
+use super::quarantine_release;
 use super::services::by_verification;
-use super::time;
+use super::{time, word};
 use crate::terminal::{Column, Terminal};
 
 /// Most entries shown.
@@ -19,7 +21,10 @@ const SHOWN_MAX: u32 = 1000;
 pub async fn run(verb: QuarantineVerb) -> Result<()> {
     match verb {
         QuarantineVerb::List { connection, ask } => list(connection, &ask).await,
-        QuarantineVerb::Show { connection, id, ask } => show(connection, id, &ask).await,
+        QuarantineVerb::Show(OneDelivery { connection, id, ask }) => show(connection, id, &ask).await,
+        QuarantineVerb::Verify(which) => quarantine_release::verify(which).await,
+        QuarantineVerb::Release(which) => quarantine_release::release(which).await,
+        QuarantineVerb::Discard { one, reason } => quarantine_release::discard(one, reason).await,
     }
 }
 
@@ -37,6 +42,8 @@ async fn list(connection: String, ask: &Ask) -> Result<()> {
             delivery.connection.clone(),
             delivery.reason.clone(),
             delivery.bytes.to_string(),
+            if delivery.content_bytes > 0 { "yes".to_owned() } else { String::new() },
+            time(delivery.expires_at_ms),
             delivery.quarantine_id.clone(),
         ]
     };
@@ -47,6 +54,8 @@ async fn list(connection: String, ask: &Ask) -> Result<()> {
             Column::text("connection"),
             Column::text("why"),
             Column::count("bytes"),
+            Column::text("content"),
+            Column::text("given up"),
             Column::text("id"),
         ],
         &rows,
@@ -67,16 +76,18 @@ async fn show(connection: String, quarantine_id: String, ask: &Ask) -> Result<()
     // Values may be signatures or keys that were sent to the wrong place.
     let headers: Vec<&str> =
         content.iter().flat_map(|content| &content.headers).map(|header| header.name.as_str()).collect();
+    let state = word(known.state().as_str_name(), "QUARANTINE_STATE_");
     terminal.object(&json!({
-        "id": known.quarantine_id, "connection": known.connection, "why": known.reason, "bytes": known.bytes,
+        "id": known.quarantine_id, "state": state, "given_up": time(known.expires_at_ms), "connection": known.connection, "why": known.reason, "bytes": known.bytes,
         "sha256": hex::encode(&known.sha256), "received": time(known.received_at_ms), "headers": headers, "body": body,
     }));
     terminal.line(format_args!("received    {}", time(known.received_at_ms)));
     terminal.line(format_args!("connection  {}", known.connection));
+    terminal.line(format_args!("state       {state}, given up {}", time(known.expires_at_ms)));
     terminal.line(format_args!("why         {}", known.reason));
     terminal.line(format_args!("sha256      {}", hex::encode(&known.sha256)));
     terminal.line(format_args!("headers     {}", headers.join(", ")));
     terminal.line(format_args!("body        {} bytes", known.bytes));
-    terminal.line(body.as_deref().unwrap_or("(erased)"));
+    terminal.line(body.as_deref().unwrap_or("(not kept, or erased)"));
     Ok(())
 }
