@@ -129,7 +129,7 @@ impl Entity {
 
     /// A name that is unique over all categories and tenants.
     pub(crate) fn name(&self) -> String {
-        format!("{}/{}/{}", self.category, self.tenant, self.id)
+        [self.category.as_str(), "/", self.tenant.as_str(), "/", &self.id].concat()
     }
 
     /// The name as a short key: half of its SHA-256, so that keys compare at their first bytes.

@@ -22,10 +22,29 @@ pub(crate) enum Admission {
     Conflict(Version),
 }
 
-#[derive(Clone, Default)]
+#[derive(Default)]
 struct Head {
     end: ChainEnd,
-    commands: VecDeque<(CommandId, u64)>,
+    /// By itself: most entities have one commit, and need no list.
+    last: Option<(CommandId, u64)>,
+    /// Before the last, oldest first.
+    earlier: VecDeque<(CommandId, u64)>,
+}
+
+impl Head {
+    fn push(&mut self, command: CommandId, position: u64) {
+        if let Some(before) = self.last.replace((command, position)) {
+            if self.earlier.len() + 1 == COMMANDS_MAX {
+                self.earlier.pop_front();
+            }
+            self.earlier.push_back(before);
+        }
+    }
+
+    fn position_of(&self, command: &CommandId) -> Option<u64> {
+        let latest_first = self.last.iter().chain(self.earlier.iter().rev());
+        latest_first.into_iter().find(|(known, _)| known == command).map(|(_, position)| *position)
+    }
 }
 
 pub(crate) struct HeadCache(LruCache<EntityKey, Head>);
@@ -43,11 +62,11 @@ impl HeadCache {
 
     /// Learns an entity from its most recent commits, oldest first; none of them: it is new.
     pub(crate) fn learn(&mut self, key: &EntityKey, recent: &[Recorded]) {
-        let skip = recent.len().saturating_sub(COMMANDS_MAX);
-        let head = Head {
-            end: recent.last().map(record::chain_end).unwrap_or_default(),
-            commands: recent.iter().skip(skip).map(|commit| (commit.command_id, commit.position.0)).collect(),
-        };
+        let mut head =
+            Head { end: recent.last().map(record::chain_end).unwrap_or_default(), ..Head::default() };
+        for commit in recent {
+            head.push(commit.command_id, commit.position.0);
+        }
         self.0.put(*key, head);
     }
 
@@ -56,8 +75,8 @@ impl HeadCache {
         let Some(head) = self.0.get(key) else {
             return Admission::Continue(ChainEnd::default());
         };
-        if let Some((_, position)) = head.commands.iter().rev().find(|(known, _)| known == command) {
-            return Admission::Duplicate(*position);
+        if let Some(position) = head.position_of(command) {
+            return Admission::Duplicate(position);
         }
         let actual = head.end.version;
         let fits = match expected {
@@ -74,10 +93,7 @@ impl HeadCache {
             self.forget(key);
             return;
         };
-        if head.commands.len() == COMMANDS_MAX {
-            head.commands.pop_front();
-        }
-        head.commands.push_back((command, end.version.0));
+        head.push(command, end.version.0);
         head.end = end;
     }
 

@@ -6,7 +6,9 @@
 mod blobs;
 mod heads;
 mod keys;
+mod queue;
 mod reader;
+mod request;
 mod state;
 mod store;
 mod writer;
@@ -19,13 +21,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::envelope::Digest;
-use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 
 use self::blobs::BlobFiles;
 use self::keys::KeyStore;
+use self::queue::Requests;
+use self::request::{Draft, Request};
 use self::store::Store;
-use self::writer::{CommitGroup, Draft, Request, Writer};
+use self::writer::{CommitGroup, Writer};
 use crate::backend::{Backend, Shares, Tail};
 use crate::error::{AppendError, BlobError, OpenError, ReadError, StateError};
 use crate::keys::DataKey;
@@ -34,12 +37,9 @@ use crate::{
     Appended, Category, Commit, Durability, EmbeddedSettings, Entity, Expected, Position, Recorded, Version,
 };
 
-/// Requests that may wait for the writer.
-const QUEUE_MAX: usize = 4_096;
-
 pub(crate) struct Embedded {
     store: Store,
-    requests: mpsc::Sender<Request>,
+    requests: Requests,
     heads: [watch::Receiver<Position>; 5],
     keys: KeyStore,
     blobs: BlobFiles,
@@ -63,11 +63,11 @@ impl Embedded {
         let store = Store::open(&settings)?;
         let keys = KeyStore::open(&settings)?;
         let blobs = BlobFiles::open(&settings)?;
-        let (requests, queue) = mpsc::channel(QUEUE_MAX);
+        let (requests, groups) = queue::queue();
         let (writer, heads) = Writer::recover(store.clone(), &settings, commit_group)?;
         std::thread::Builder::new()
             .name("event-log-writer".to_owned())
-            .spawn(move || writer.run(queue))
+            .spawn(move || writer.run(&groups))
             .map_err(|source| OpenError::Store {
                 dir: settings.dir.display().to_string(),
                 source: source.into(),
@@ -77,15 +77,8 @@ impl Embedded {
 
     /// Queues a request; `Err` says that it was certainly not taken.
     async fn submit(&self, request: Request) -> Result<(), String> {
-        let request = match self.requests.try_send(request) {
-            Ok(()) => return Ok(()),
-            Err(TrySendError::Full(request) | TrySendError::Closed(request)) => request,
-        };
-        match tokio::time::timeout(self.append_deadline, self.requests.send(request)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err("its writer has stopped".to_owned()),
-            Err(_) => Err("its queue is full".to_owned()),
-        }
+        let taken = self.requests.submit(request, self.append_deadline).await;
+        taken.map_err(|refused| refused.to_string())
     }
 
     /// Waits for the writer's answer; `None` when there is none within the deadline.

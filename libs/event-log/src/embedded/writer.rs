@@ -8,10 +8,12 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use domain::ids::CommandId;
-use fjall::{OwnedWriteBatch as WriteBatch, PersistMode, Slice};
-use tokio::sync::{mpsc, oneshot, watch};
+use fjall::{OwnedWriteBatch as WriteBatch, PersistMode};
+use tokio::sync::watch;
 
 use super::heads::HeadWriter;
+use super::queue::Groups;
+use super::request::{Answer, Draft, Request};
 use super::state::{self, Overlay};
 use super::store::{Store, broken};
 use crate::embedded::reader;
@@ -20,10 +22,8 @@ use crate::error::{AppendError, OpenError, ReadError, StateError};
 use crate::heads::{Admission, HeadCache};
 use crate::record::{self, ChainEnd};
 use crate::state::Revision;
-use crate::{Appended, Category, Commit, EmbeddedSettings, Entity, Expected, Position, clock};
+use crate::{Appended, Category, EmbeddedSettings, Entity, Expected, Position, clock};
 
-const GROUP_REQUESTS_MAX: usize = 512;
-const GROUP_BYTES_MAX: usize = 1024 * 1024;
 /// How long a group may wait to become as large as the one before it: half of what the last sync took, within
 /// these bounds. Whoever was just answered is likely to come again at once, and should not need a sync of its
 /// own; a group that waited in vain is smaller, so the next one does not wait.
@@ -36,68 +36,6 @@ pub(super) type CommitGroup = Box<dyn FnMut(WriteBatch) -> fjall::Result<()> + S
 /// What the log does: one batch, one fdatasync.
 pub(super) fn commit_synced() -> CommitGroup {
     Box::new(|batch| batch.durability(Some(PersistMode::SyncData)).commit())
-}
-
-type Reply<T, E> = oneshot::Sender<Result<T, E>>;
-
-pub(super) enum Request {
-    Append {
-        key: EntityKey,
-        entity: Entity,
-        expected: Expected,
-        command_id: CommandId,
-        draft: Draft,
-        reply: Reply<Appended, AppendError>,
-    },
-    Put {
-        key: String,
-        expected: Option<Revision>,
-        value: Bytes,
-        reply: Reply<Revision, StateError>,
-    },
-    Delete {
-        key: String,
-        expected: Option<Revision>,
-        reply: Reply<(), StateError>,
-    },
-    Ping {
-        reply: Reply<(), ReadError>,
-    },
-}
-
-/// What is to be stored. The caller encodes as much as it can know, so that the writer need not.
-pub(super) enum Draft {
-    /// Encoded as the first commit of its entity: it is stored only if it is the first.
-    First { record: Slice, end: ChainEnd },
-    /// The record hangs on the commit before it, which only the writer knows.
-    Later(Commit),
-}
-
-impl Draft {
-    pub(super) fn of(entity: &Entity, expected: Expected, commit: Commit) -> Draft {
-        match expected {
-            Expected::Absent => {
-                let (record, end) = record::encode(entity, ChainEnd::default(), clock::now(), &commit);
-                Draft::First { record: record.into(), end }
-            }
-            Expected::Exactly(_) | Expected::Any => Draft::Later(commit),
-        }
-    }
-
-    fn weight(&self) -> usize {
-        match self {
-            Draft::First { record, .. } => record.len(),
-            Draft::Later(commit) => record::size(commit),
-        }
-    }
-}
-
-/// Answers wait here until the group is durable.
-enum Answer {
-    Append(Result<Appended, AppendError>, Reply<Appended, AppendError>),
-    Put(Result<Revision, StateError>, Reply<Revision, StateError>),
-    Delete(Result<(), StateError>, Reply<(), StateError>),
-    Ping(Reply<(), ReadError>),
 }
 
 pub(super) struct Writer {
@@ -146,24 +84,11 @@ impl Writer {
         Ok((writer, receivers))
     }
 
-    /// Works until every sender is gone.
-    pub(super) fn run(mut self, mut queue: mpsc::Receiver<Request>) {
-        let mut group = Vec::with_capacity(GROUP_REQUESTS_MAX);
-        let (mut group_last, mut linger) = (0, LINGER_MIN);
-        while let Some(first) = queue.blocking_recv() {
-            let mut bytes = weight(&first);
-            group.push(first);
-            let until = Instant::now() + linger;
-            while group.len() < GROUP_REQUESTS_MAX && bytes < GROUP_BYTES_MAX {
-                match queue.try_recv() {
-                    Ok(next) => {
-                        bytes += weight(&next);
-                        group.push(next);
-                    }
-                    Err(_) if group.len() < group_last && Instant::now() < until => std::thread::yield_now(),
-                    Err(_) => break,
-                }
-            }
+    /// Works until the log is dropped.
+    pub(super) fn run(mut self, groups: &Groups) {
+        let mut group = Vec::new();
+        let (mut group_last, mut linger) = (1, LINGER_MIN);
+        while groups.next(&mut group, group_last, linger) {
             group_last = group.len();
             let started = Instant::now();
             self.write(&mut group);
@@ -174,7 +99,7 @@ impl Writer {
     fn write(&mut self, group: &mut Vec<Request>) {
         metrics::histogram!("event_log_group_size").record(group.len() as f64);
         if let Some(reason) = self.refusal() {
-            return group.drain(..).for_each(|request| refuse(request, &reason));
+            return group.drain(..).for_each(|request| request.refuse(&reason));
         }
         let mut batch = WriteBatch::with_capacity(self.store.database.clone(), group.len());
         let mut overlay = Overlay::default();
@@ -297,47 +222,6 @@ fn unreadable(error: ReadError) -> AppendError {
         ReadError::Corrupt(reason) => AppendError::Corrupt(reason),
         ReadError::TooLong { commits_max } => {
             AppendError::Corrupt(format!("more than {commits_max} commits"))
-        }
-    }
-}
-
-fn weight(request: &Request) -> usize {
-    match request {
-        Request::Append { draft, .. } => draft.weight(),
-        Request::Put { value, .. } => value.len(),
-        Request::Delete { .. } | Request::Ping { .. } => 64,
-    }
-}
-
-fn refuse(request: Request, reason: &str) {
-    let unavailable = || ReadError::Unavailable(reason.to_owned());
-    // A receiver that is gone has stopped waiting; there is nobody to tell.
-    match request {
-        Request::Append { reply, .. } => drop(reply.send(Err(AppendError::Unavailable(reason.to_owned())))),
-        Request::Put { reply, .. } => drop(reply.send(Err(unavailable().into()))),
-        Request::Delete { reply, .. } => drop(reply.send(Err(unavailable().into()))),
-        Request::Ping { reply } => drop(reply.send(Err(unavailable()))),
-    }
-}
-
-impl Answer {
-    fn send(self) {
-        match self {
-            Answer::Append(outcome, reply) => drop(reply.send(outcome)),
-            Answer::Put(outcome, reply) => drop(reply.send(outcome)),
-            Answer::Delete(outcome, reply) => drop(reply.send(outcome)),
-            Answer::Ping(reply) => drop(reply.send(Ok(()))),
-        }
-    }
-
-    /// The group may or may not be on the disk.
-    fn send_unknown(self) {
-        let unknown = || ReadError::Unavailable("the write may or may not be stored".to_owned());
-        match self {
-            Answer::Append(_, reply) => drop(reply.send(Err(AppendError::Unknown))),
-            Answer::Put(_, reply) => drop(reply.send(Err(unknown().into()))),
-            Answer::Delete(_, reply) => drop(reply.send(Err(unknown().into()))),
-            Answer::Ping(reply) => drop(reply.send(Err(unknown()))),
         }
     }
 }
