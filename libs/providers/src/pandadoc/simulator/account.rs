@@ -13,6 +13,7 @@ use parking_lot::{Mutex, MutexGuard};
 use secrecy::ExposeSecret;
 use simulation::{Kit, clock};
 
+use super::oauth::Access;
 use super::state::{Document, Recipient, Told};
 use super::subscriptions::Subscription;
 use super::webhooks::{Batches, Deliveries};
@@ -52,6 +53,7 @@ pub(super) struct Workspace {
     pub switches: Switches,
     pub deliveries: Deliveries,
     pub batches: Batches,
+    pub access: Access,
     calls: HashMap<Action, VecDeque<Timestamp>>,
     /// Grows with every reset, so that delayed work knows it is out of date.
     pub epoch: u64,
@@ -71,6 +73,7 @@ impl Account {
     pub(super) fn new(kit: Kit, settings: Settings, addr: SocketAddr) -> Self {
         let subscription = settings.subscription.clone();
         let switches = settings.switches;
+        let app = settings.oauth.clone();
         let fresh = move |kit: &Kit, epoch: u64| Workspace {
             documents: HashMap::new(),
             order: vec![],
@@ -84,6 +87,7 @@ impl Account {
             switches,
             deliveries: Deliveries::default(),
             batches: Batches::default(),
+            access: Access::new(app.clone()),
             calls: HashMap::new(),
             epoch,
         };
@@ -128,16 +132,18 @@ impl Account {
     pub(super) fn enter(&self, headers: &HeaderMap, action: Action) -> Result<(), Refusal> {
         let credential =
             headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let key = credential.strip_prefix("API-Key ").or_else(|| credential.strip_prefix("Bearer "));
-        if !key.is_some_and(|key| self.0.keys.contains(key.trim())) {
+        let mut workspace = self.workspace();
+        let (now, minute) = (clock::now(), self.0.kit.scaled(Duration::from_secs(60)));
+        let bearer = credential.strip_prefix("Bearer ");
+        let by_token = bearer.is_some_and(|token| workspace.access.lets_in(token.trim(), now));
+        let key = credential.strip_prefix("API-Key ").or(bearer);
+        if !by_token && !key.is_some_and(|key| self.0.keys.contains(key.trim())) {
             return Err(Refusal::new(
                 401,
                 "authentication_error",
                 "Authentication credentials were not provided.",
             ));
         }
-        let mut workspace = self.workspace();
-        let (now, minute) = (clock::now(), self.0.kit.scaled(Duration::from_secs(60)));
         if !workspace.switches.rate_limit && !workspace.switches.sandbox {
             return Ok(());
         }
@@ -171,7 +177,29 @@ impl Account {
         if status.is_finished() && was != status {
             self.seal_later(workspace, id);
         }
+        let life_ms = workspace.switches.expires_after_ms;
+        if status == Status::Sent && was != status && life_ms > 0 {
+            self.expire_later(workspace, id, Duration::from_millis(life_ms));
+        }
         Ok(answer)
+    }
+
+    /// Its time runs out, unless it is done by then or was sent anew.
+    fn expire_later(&self, workspace: &mut Workspace, id: &str, life: Duration) {
+        let (due, epoch) = (clock::now().after(life), workspace.epoch);
+        if let Some(document) = workspace.documents.get_mut(id) {
+            document.expires_at = Some(due);
+        }
+        let (account, id) = (self.clone(), id.to_owned());
+        self.kit().spawn(async move {
+            tokio::time::sleep(life).await;
+            let workspace = &mut *account.workspace();
+            let still = |document: &Document| document.status.is_out() && document.expires_at == Some(due);
+            if workspace.epoch == epoch && workspace.documents.get(&id).is_some_and(still) {
+                // it is out, so it may expire
+                let _ = account.change(workspace, &id, |document| document.expire(clock::now()), |_| ());
+            }
+        });
     }
 
     /// The sealed PDF appears a little after completion, with an event of its own.

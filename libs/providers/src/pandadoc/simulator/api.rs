@@ -97,6 +97,11 @@ async fn send(State(account): State<Account>, headers: HeaderMap, Path(id): Path
         }
         Ok(told)
     };
+    // what is scheduled goes out by itself: the API refuses to send it
+    let scheduled = workspace.documents.get(&id).filter(|document| document.status == Status::Scheduled);
+    if let Some(document) = scheduled {
+        return Err(Refusal::wrong_status(&id, document.status, "Document is scheduled"));
+    }
     account.change(workspace, &id, send, |document| {
         let recipients = shape::details(document, |recipient| account.shared_link(document, recipient));
         let mut answer = shape::brief(document);

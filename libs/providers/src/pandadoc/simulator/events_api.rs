@@ -1,5 +1,7 @@
 //! The history of webhook deliveries, for filling gaps after an outage.
 
+use std::time::Duration;
+
 use axum::extract::{Path, Query, State};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -12,6 +14,8 @@ use super::webhooks::Delivery;
 use super::words::Refusal;
 
 const COUNT_MAX: usize = 100;
+/// How long the history is kept, scaled.
+const RETENTION: Duration = Duration::from_secs(15 * 24 * 3_600);
 
 pub(super) fn routes() -> Router<Account> {
     Router::new()
@@ -22,6 +26,10 @@ pub(super) fn routes() -> Router<Account> {
 fn brief(delivery: &Delivery) -> Value {
     json!({"uuid": delivery.uuid, "name": delivery.name, "type": delivery.kind, "http_status_code": delivery.status,
            "error": delivery.error, "delivery_time": clock::iso_micros(delivery.delivery_time)})
+}
+
+fn kept(account: &Account, delivery: &Delivery) -> bool {
+    clock::now().since(delivery.event_time) < account.kit().scaled(RETENTION)
 }
 
 /// One condition of the query. Status codes are asked for by their hundreds.
@@ -58,7 +66,7 @@ async fn list(
     let workspace = account.workspace();
     let names = ["since", "to", "type", "http_status_code", "error"];
     let wanted = |delivery: &&Delivery| names.iter().all(|name| fits(delivery, name, &values(name)));
-    let found = workspace.deliveries.iter().rev().filter(wanted);
+    let found = workspace.deliveries.iter().rev().filter(|one| kept(&account, one)).filter(wanted);
     let items: Vec<Value> = found.skip((page - 1) * count).take(count).map(brief).collect();
     Ok(Json(json!({"items": items})))
 }
@@ -70,8 +78,8 @@ async fn read(
 ) -> Result<Json<Value>, Refusal> {
     account.enter(&headers, Action::Other)?;
     let workspace = account.workspace();
-    let delivery =
-        workspace.deliveries.iter().find(|delivery| delivery.uuid == uuid).ok_or_else(Refusal::not_found)?;
+    let mut known = workspace.deliveries.iter().filter(|delivery| kept(&account, delivery));
+    let delivery = known.find(|delivery| delivery.uuid == uuid).ok_or_else(Refusal::not_found)?;
     let mut shown = brief(delivery);
     let more = json!({
         "url": delivery.url, "signature": delivery.signature, "request_body": delivery.request_body,

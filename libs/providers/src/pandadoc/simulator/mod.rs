@@ -15,6 +15,7 @@ mod control;
 mod create;
 mod events_api;
 mod lists;
+mod oauth;
 mod pages;
 mod shape;
 mod state;
@@ -32,6 +33,8 @@ use simulation::{Kit, Running};
 use tokio::net::TcpListener;
 use url::Url;
 
+pub use oauth::OAuthApp;
+
 /// How the simulated workspace is set up.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -39,6 +42,8 @@ pub struct Settings {
     pub seed: u64,
     /// API keys that are accepted, as `API-Key …` or `Bearer …`.
     pub api_keys: Vec<SecretString>,
+    /// An application whose tokens are accepted as `Bearer …`; they are refreshed at `/oauth2/access_token`.
+    pub oauth: Option<OAuthApp>,
     /// A subscription to every event that exists from the start: address and shared key.
     pub subscription: Option<(Url, SecretString)>,
     /// Retries, rate windows and the seven days of deactivation are divided by it.
@@ -56,6 +61,7 @@ impl Default for Settings {
         Self {
             seed: 1,
             api_keys: vec![],
+            oauth: None,
             subscription: None,
             time_factor: 1.0,
             webhook_answer_within: Duration::from_secs(20),
@@ -83,6 +89,8 @@ pub struct Switches {
     pub event_id_header: bool,
     /// Automatic retries of a webhook, after 5, 25 and 125 s (scaled): 0 to 3.
     pub retries: u8,
+    /// Time from sending to expiry; 0 = never by itself.
+    pub expires_after_ms: u64,
     /// Whether documents need an internal approval before they go out.
     pub approval: bool,
     /// Whether documents have a payment block.
@@ -105,6 +113,7 @@ impl Default for Switches {
             batch_ms: 0,
             event_id_header: true,
             retries: 3,
+            expires_after_ms: 0,
             approval: false,
             payment: false,
             rate_limit: false,
@@ -132,7 +141,7 @@ pub fn start(listener: TcpListener, settings: Settings) -> std::io::Result<Runni
     .map_err(std::io::Error::other)?;
     let account = account::Account::new(kit.clone(), settings, listener.local_addr()?);
     let documents = api::routes().merge(create::routes()).merge(lists::routes());
-    let hooks = subscriptions::routes().merge(events_api::routes());
+    let hooks = subscriptions::routes().merge(events_api::routes()).merge(oauth::routes());
     let people = ui::routes().merge(pages::routes()).merge(control::routes());
     kit.serve(listener, documents.merge(hooks).merge(people).with_state(account))
 }

@@ -82,8 +82,9 @@ fn recipient_row(document: &Document, recipient: &Recipient) -> Vec<String> {
 
 fn sales_buttons(document: &Document) -> String {
     let acts: &[(&str, &str)] = match document.status {
-        Status::Draft | Status::Approved => &[("send", "Send"), ("delete", "Delete")],
+        Status::Draft | Status::Approved | Status::Scheduled => &[("send", "Send"), ("delete", "Delete")],
         Status::WaitingApproval => &[("approve", "Approve"), ("reject", "Reject")],
+        Status::ExternalReview => &[("resolve", "Resolve"), ("edit-back-to-draft", "Edit (back to draft)")],
         Status::Sent | Status::Viewed => &[
             ("view", "View"),
             ("expire", "Expire"),

@@ -106,7 +106,7 @@ impl Document {
 
     /// Out it goes, or to the approvers first.
     pub(super) fn send(&mut self, approval: bool, now: Timestamp) -> Result<Told, Refusal> {
-        if !matches!(self.status, Status::Draft | Status::Approved) {
+        if !matches!(self.status, Status::Draft | Status::Approved | Status::Scheduled) {
             return Err(self.wrong("Document is not ready to be sent"));
         }
         if approval && self.status == Status::Draft {
@@ -120,6 +120,26 @@ impl Document {
         self.move_to(Status::Sent, now);
         self.sent_at = Some(now);
         self.note(6, None, None, now);
+        Ok(vec![CHANGED])
+    }
+
+    /// A draft that is to go out later.
+    pub(super) fn schedule(&mut self, now: Timestamp) -> Result<Told, Refusal> {
+        if self.status != Status::Draft {
+            return Err(self.wrong("Only drafts can be scheduled"));
+        }
+        self.move_to(Status::Scheduled, now);
+        Ok(vec![CHANGED])
+    }
+
+    /// A recipient suggests edits, or the sender has dealt with them.
+    pub(super) fn suggest(&mut self, open: bool, now: Timestamp) -> Result<Told, Refusal> {
+        let fits = if open { self.status.is_out() } else { self.status == Status::ExternalReview };
+        if !fits {
+            return Err(self.wrong("Document is not available"));
+        }
+        self.move_to(if open { Status::ExternalReview } else { Status::Viewed }, now);
+        self.note(29, None, None, now);
         Ok(vec![CHANGED])
     }
 
@@ -157,7 +177,7 @@ impl Document {
 
     /// One recipient signs; the last one completes the document (or leaves it waiting for payment).
     pub(super) fn sign(&mut self, who: Option<&str>, payment: bool, now: Timestamp) -> Result<Told, Refusal> {
-        if !self.status.is_out() {
+        if !matches!(self.status, Status::Sent | Status::Viewed) {
             return Err(self.wrong("Document is not available"));
         }
         let index = self.recipient(who)?;

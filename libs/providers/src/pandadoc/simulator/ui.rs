@@ -87,6 +87,9 @@ async fn act(
     let change = |document: &mut Document| -> Result<Told, Refusal> {
         match act.as_str() {
             "send" => document.send(approval, now),
+            "schedule" => document.schedule(now),
+            "suggest" => document.suggest(true, now),
+            "resolve" => document.suggest(false, now),
             "approve" => document.approve(true, now),
             "reject" => document.approve(false, now),
             "view" => document.view(now),

@@ -9,11 +9,15 @@ pub(super) enum Status {
     Uploaded,
     Error,
     Draft,
+    /// A draft with a time at which it goes out.
+    Scheduled,
     WaitingApproval,
     Approved,
     Rejected,
     Sent,
     Viewed,
+    /// A recipient suggests edits.
+    ExternalReview,
     WaitingPay,
     Paid,
     Completed,
@@ -39,6 +43,8 @@ impl Status {
             Self::Paid => (10, "document.paid"),
             Self::Voided => (11, "document.voided"),
             Self::Declined => (12, "document.declined"),
+            Self::ExternalReview => (13, "document.external_review"),
+            Self::Scheduled => (14, "document.scheduled"),
         }
     }
 
@@ -52,7 +58,7 @@ impl Status {
 
     /// With the recipients, who may still act.
     pub(super) const fn is_out(self) -> bool {
-        matches!(self, Self::Sent | Self::Viewed)
+        matches!(self, Self::Sent | Self::Viewed | Self::ExternalReview)
     }
 
     /// All is done; there will be a sealed PDF.

@@ -1,0 +1,146 @@
+//! Access by OAuth: one refresh, however many need it, and its tokens kept before they are used.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::retry::Retry;
+use futures::future::join_all;
+use providers::{Class, Kept, Provider, TokenStore, TokenStoreError, Tokens, TokensInMemory};
+use secrecy::ExposeSecret;
+use serde_json::json;
+
+use super::{By, FIRST_REFRESH, Office, in_memory};
+
+async fn counted(office: &Office, what: &str) -> u64 {
+    office.get("/__sim/oauth").await[what].as_u64().expect("a number")
+}
+
+#[tokio::test]
+async fn twenty_calls_that_meet_an_expired_access_refresh_it_once() {
+    let office = Office::open().await;
+    let adapter = office.adapter(By::OAuth(in_memory()));
+    adapter.subscription().await.expect("an answer");
+    assert_eq!(counted(&office, "refreshed").await, 1, "nobody had an access token yet");
+    office.post("/__sim/oauth/expire", json!({})).await;
+    for answer in join_all((0..20).map(|_| adapter.subscription())).await {
+        answer.expect("an answer");
+    }
+    assert_eq!((counted(&office, "refreshed").await, counted(&office, "reused").await), (2, 0));
+}
+
+#[tokio::test]
+async fn of_two_replicas_one_refreshes_and_a_spent_refresh_token_is_never_shown_again() {
+    let office = Office::open().await;
+    let tokens = in_memory();
+    let replicas = [office.adapter(By::OAuth(tokens.clone())), office.adapter(By::OAuth(tokens))];
+    for round in 1..=3u64 {
+        let answers = join_all(replicas.iter().map(|adapter| adapter.subscription())).await;
+        for (answer, adapter) in answers.into_iter().zip(&replicas) {
+            if let Err(error) = answer {
+                assert_eq!((error.class, error.code.as_str()), (Class::Transient, "token_refresh_elsewhere"));
+                adapter.subscription().await.expect("the other's token is there by now");
+            }
+        }
+        assert_eq!((counted(&office, "refreshed").await, counted(&office, "reused").await), (round, 0));
+        office.post("/__sim/oauth/expire", json!({})).await;
+    }
+}
+
+#[tokio::test]
+async fn a_restart_goes_on_with_the_kept_tokens() {
+    let office = Office::open().await;
+    let tokens = in_memory();
+    office.adapter(By::OAuth(tokens.clone())).subscription().await.expect("an answer");
+    let restarted = office.adapter(By::OAuth(tokens));
+    restarted.subscription().await.expect("an answer");
+    assert_eq!(counted(&office, "refreshed").await, 1, "the kept access still counts");
+    office.post("/__sim/oauth/expire", json!({})).await;
+    restarted.subscription().await.expect("the kept refresh token counts too");
+    assert_eq!(counted(&office, "reused").await, 0);
+}
+
+/// A store that cannot write for a while.
+struct Forgetful {
+    inner: TokensInMemory,
+    failures: AtomicU32,
+}
+
+#[async_trait]
+impl TokenStore for Forgetful {
+    async fn load(&self) -> Result<Kept, TokenStoreError> {
+        self.inner.load().await
+    }
+
+    async fn claim(&self, seen: u64, at_most: Duration) -> Result<u64, TokenStoreError> {
+        self.inner.claim(seen, at_most).await
+    }
+
+    async fn keep(&self, claimed: u64, tokens: &Tokens) -> Result<(), TokenStoreError> {
+        let fails = |left: u32| left.checked_sub(1);
+        if self.failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fails).is_ok() {
+            return Err(TokenStoreError::Unavailable);
+        }
+        self.inner.keep(claimed, tokens).await
+    }
+
+    async fn give_back(&self, claimed: u64) {
+        self.inner.give_back(claimed).await;
+    }
+}
+
+#[tokio::test]
+async fn tokens_that_could_not_be_kept_are_not_used_and_not_lost() {
+    let office = Office::open().await;
+    let store = Arc::new(Forgetful { inner: TokensInMemory::default(), failures: AtomicU32::new(2) });
+    let adapter = office.adapter(By::OAuth(store.clone()));
+    for _ in 0..2 {
+        let held = adapter.subscription().await.expect_err("not kept, so not used");
+        assert_eq!((held.class, held.code.as_str()), (Class::Transient, "token_store_unavailable"));
+    }
+    assert_eq!(office.requests("GET", "/public/v1/webhook-subscriptions").await, 0);
+    adapter.subscription().await.expect("kept by now");
+    assert_eq!((counted(&office, "refreshed").await, counted(&office, "reused").await), (1, 0));
+    let kept = store.load().await.expect("an answer").tokens.expect("tokens");
+    assert_ne!(kept.refresh.expose_secret(), FIRST_REFRESH);
+}
+
+#[tokio::test]
+async fn a_consent_that_was_taken_back_is_unauthorized_and_asked_about_once_per_call() {
+    let office = Office::open().await;
+    let adapter = office.adapter(By::OAuth(in_memory()));
+    adapter.subscription().await.expect("an answer");
+    office.post("/__sim/oauth/revoke", json!({})).await;
+    let refused = adapter.subscription().await.expect_err("refused");
+    assert_eq!((refused.class, refused.retry), (Class::Unauthorized, Retry::Never));
+    assert_eq!(refused.code, "invalid_grant");
+    assert!(!format!("{refused:?}").contains("rt_"));
+}
+
+#[tokio::test]
+async fn an_access_that_is_refused_though_it_is_new_is_not_refreshed_over_and_over() {
+    let office = Office::open().await;
+    let adapter = office.adapter(By::OAuth(in_memory()));
+    adapter.subscription().await.expect("an answer");
+    let refusal = json!({"match": {"method": "GET"}, "times": 100, "action": {"status": 401}});
+    office.post("/__sim/faults", refusal).await;
+    for _ in 0..10 {
+        let refused = adapter.subscription().await.expect_err("refused");
+        assert_eq!(refused.class, Class::Unauthorized);
+    }
+    assert_eq!(counted(&office, "refreshed").await, 2, "the first access, and one try to mend it");
+}
+
+#[tokio::test]
+async fn a_refresh_that_is_not_answered_leaves_the_call_unmade() {
+    let office = Office::open().await;
+    let adapter = office.adapter(By::OAuth(in_memory()));
+    for fault in [json!({"status": 503}), json!("timeout_before_apply"), json!({"status": 429})] {
+        office.spoil("POST", "/oauth2/access_token", fault).await;
+        let held = adapter.subscription().await.expect_err("no access");
+        assert!(matches!(held.class, Class::Transient | Class::RateLimited), "{held}");
+    }
+    assert_eq!(office.requests("GET", "/public/v1/webhook-subscriptions").await, 0);
+    adapter.subscription().await.expect("the claim was given back");
+}

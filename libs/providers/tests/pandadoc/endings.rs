@@ -1,0 +1,122 @@
+//! How a document stands, where one word of the vendor means several things.
+
+use domain::intake::Claim;
+use providers::pandadoc::simulator::Switches;
+use providers::{Class, Provider};
+use serde_json::json;
+
+use super::{By, Office, parties, until};
+
+fn quick() -> Switches {
+    Switches { creation_delay_ms: 0, pdf_delay_ms: 0, ..Switches::default() }
+}
+
+#[tokio::test]
+async fn the_vendors_word_voided_is_told_apart_by_who_ended_it() {
+    let office = Office::open().await;
+    let adapter = office.adapter(By::Key);
+    let (by_time, by_hand) = (office.sent(&adapter, 1).await, office.sent(&adapter, 2).await);
+    office.act(&by_time, "expire").await;
+    office.act(&by_hand, "expire-by-hand").await;
+    assert_eq!(adapter.snapshot(&by_time).await.expect("an answer").claim, Claim::Expired);
+    assert_eq!(adapter.snapshot(&by_hand).await.expect("an answer").claim, Claim::Voided);
+}
+
+#[tokio::test]
+async fn without_the_audit_trail_an_end_before_its_time_is_somebodys_doing() {
+    let office = Office::open().await;
+    let adapter = office.adapter(By::Key);
+    let early = office.sent(&adapter, 1).await;
+    office.act(&early, "expire-by-hand").await;
+    let forbidden = json!({"match": {"path": "~audit-trail"}, "times": 2, "action": {"status": 403}});
+    office.post("/__sim/faults", forbidden).await;
+    assert_eq!(adapter.snapshot(&early).await.expect("an answer").claim, Claim::Voided);
+    let due = Office::with(Switches { expires_after_ms: 1, ..quick() }, None).await;
+    let adapter = due.adapter(By::Key);
+    let timely = due.sent(&adapter, 1).await;
+    let closed = json!({"match": {"path": "~audit-trail"}, "times": 1000, "action": {"status": 403}});
+    due.post("/__sim/faults", closed).await;
+    until(&adapter, &timely, |seen| seen.claim == Claim::Expired).await;
+}
+
+#[tokio::test]
+async fn why_somebody_declined_stands_in_the_audit_trail() {
+    let office = Office::open().await;
+    let adapter = office.adapter(By::Key);
+    let id = office.sent(&adapter, 1).await;
+    office.act(&id, "decline").await;
+    let seen = adapter.snapshot(&id).await.expect("an answer");
+    assert!(matches!(seen.claim, Claim::Declined { .. }));
+    assert_eq!(seen.reason.expect("a reason").reveal(), Some("Terms not acceptable"));
+}
+
+#[tokio::test]
+async fn a_send_that_went_to_the_approvers_is_not_sent_until_they_agree_and_it_is_sent_again() {
+    let office = Office::with(Switches { approval: true, ..quick() }, None).await;
+    let adapter = office.adapter(By::Key);
+    let id = office.draft(&adapter, 1).await;
+    for _ in 0..2 {
+        let held = adapter.send(&id, &parties(), None, "no key").await.expect_err("the approvers have it");
+        assert_eq!(held.class, Class::Conflict);
+    }
+    assert_eq!(adapter.snapshot(&id).await.expect("an answer").claim, Claim::ApprovalRequested);
+    office.act(&id, "approve").await;
+    assert_eq!(adapter.snapshot(&id).await.expect("an answer").claim, Claim::ApprovalGranted);
+    adapter.send(&id, &parties(), None, "no key").await.expect("sent");
+    assert_eq!(adapter.snapshot(&id).await.expect("an answer").claim, Claim::Sent);
+}
+
+#[tokio::test]
+async fn what_is_scheduled_waits_and_what_is_under_review_asks_for_attention() {
+    let office = Office::open().await;
+    let adapter = office.adapter(By::Key);
+    let id = office.draft(&adapter, 1).await;
+    office.act(&id, "schedule").await;
+    assert_eq!(adapter.snapshot(&id).await.expect("an answer").claim, Claim::Scheduled);
+    assert_eq!(
+        adapter.send(&id, &parties(), None, "no key").await.expect_err("it waits").class,
+        Class::Conflict
+    );
+    office.act(&id, "send").await;
+    office.act(&id, "suggest").await;
+    assert_eq!(adapter.snapshot(&id).await.expect("an answer").claim, Claim::ChangesSuggested);
+}
+
+#[tokio::test]
+async fn a_reminder_of_somebody_who_is_done_reminds_nobody() {
+    let office = Office::open().await;
+    let adapter = office.adapter(By::Key);
+    let id = office.sent(&adapter, 1).await;
+    let path = format!("/public/v1/documents/{id}/send-reminder");
+    let failed = json!({"result": [{"recipient_id": "r1", "email": {"status": "error", "detail": "done"}}]});
+    office.spoil("POST", &path, json!({"status": 200, "body": failed})).await;
+    let nobody = adapter.remind(&id).await.expect_err("nobody was reminded");
+    assert_eq!((nobody.class, nobody.code.as_str()), (Class::Conflict, "nobody_to_remind"));
+}
+
+#[tokio::test]
+async fn a_sandbox_gives_the_plain_document_since_it_refuses_the_sealed_one() {
+    let office = Office::with(Switches { sandbox: true, ..quick() }, None).await;
+    let pace = json!({"pace": {"per_second": 10_000.0, "burst": 1_000, "deadline_ms": 4_000}});
+    let mut sandboxed = pace.clone();
+    sandboxed["sandbox"] = json!(true);
+    let made = office.post("/__sim/ui/documents", json!({})).await;
+    let id: domain::ids::ProviderEnvelopeId = made["id"].as_str().expect("an id").parse().expect("an id");
+    for act in ["send", "sign", "sign"] {
+        office.act(&id, act).await;
+    }
+    let strict =
+        office.adapter_with(By::Key, pace).download(&id).await.expect_err("sealed: not with this key");
+    assert_eq!(strict.class, Class::Unauthorized);
+    let adapter = office.adapter_with(By::Key, sandboxed);
+    let fetch = async {
+        loop {
+            match adapter.download(&id).await {
+                Ok(document) => return document,
+                Err(error) => assert_eq!(error.class, Class::NotReady, "{error}"),
+            }
+        }
+    };
+    let document = tokio::time::timeout(super::PATIENCE, fetch).await.expect("it is there in time");
+    assert!(document.starts_with(b"%PDF-"));
+}
