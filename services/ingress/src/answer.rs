@@ -21,6 +21,8 @@ pub enum Reply {
     TooLarge(usize),
     /// The body did not arrive in time: 408.
     TooSlow,
+    /// The body is compressed: 415.
+    Encoded,
     /// The body broke off: 400.
     Broken,
     /// Too much at once: 429.
@@ -50,6 +52,7 @@ impl Reply {
             Reply::UnknownConnection => "unknown_connection",
             Reply::TooLarge(_) => "too_large",
             Reply::TooSlow => "too_slow",
+            Reply::Encoded => "encoded",
             Reply::Broken => "broken",
             Reply::Later(_) => "later",
             Reply::Unavailable(_) => "unavailable",
@@ -76,6 +79,11 @@ impl IntoResponse for Reply {
                 StatusCode::REQUEST_TIMEOUT,
                 "CS-IN-003",
                 "the body did not arrive in time; send it again",
+            ),
+            Reply::Encoded => explain(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "CS-IN-005",
+                "the body is compressed; send it as it was signed, without Content-Encoding",
             ),
             Reply::Broken => explain(
                 StatusCode::BAD_REQUEST,
@@ -131,6 +139,7 @@ mod tests {
             Reply::UnknownConnection,
             Reply::TooLarge(1),
             Reply::TooSlow,
+            Reply::Encoded,
             Reply::Broken,
             Reply::Later(pause),
             Reply::Unavailable(pause),

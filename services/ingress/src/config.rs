@@ -7,7 +7,7 @@ use domain::intake::BODY_BYTES_MAX;
 /// What the door allows.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Largest body, in bytes; larger ones are answered 413.
+    /// Largest body of any connection, in bytes; a connection's own limit may be smaller. Larger ones are answered 413.
     pub body_bytes_max: usize,
     /// Longest time a body may take to arrive; slower ones are answered 408.
     pub body_deadline: Duration,

@@ -1,12 +1,15 @@
 //! HTTP in, verdict out: `POST /v1/hooks/{connection}`.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, HttpBody as _};
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, Request, State};
+use axum::extract::{ConnectInfo, Path, Request, State};
+use axum::http::HeaderMap;
+use axum::http::header::CONTENT_ENCODING;
 use axum::routing::post;
 use bytes::Bytes;
 use contracts::wire::verification::{Delivery, Header};
@@ -18,8 +21,8 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use crate::Shared;
 use crate::answer::Reply;
+use crate::{Shared, sender};
 
 /// Most headers kept of a delivery; a vendor sends fewer than 20.
 const HEADERS_MAX: usize = 100;
@@ -58,10 +61,21 @@ async fn receive(
 
 async fn answer(shared: &Shared, connection: &str, request: Request) -> Reply {
     let Ok(connection) = connection.parse::<ConnectionId>() else { return Reply::UnknownConnection };
-    if shared.configuration.current().connection(&connection).is_none() {
-        return Reply::UnknownConnection;
+    let door = {
+        let configuration = shared.configuration.current();
+        let Some(settings) = configuration.connection(&connection) else { return Reply::UnknownConnection };
+        if let Err(pause) = shared.rates.admit(&connection, &settings.limits, shared.clock.now()) {
+            return Reply::Later(pause);
+        }
+        Door {
+            body_bytes_max: settings.limits.body_bytes_max.min(shared.settings.body_bytes_max),
+            trusted_proxies: configuration.configuration().ingress.trusted_proxies,
+        }
+    };
+    if is_encoded(request.headers()) {
+        return Reply::Encoded;
     }
-    let delivery = match read(shared, &connection, request).await {
+    let delivery = match read(shared, &connection, &door, request).await {
         Ok(delivery) => delivery,
         Err(reply) => return reply,
     };
@@ -71,10 +85,33 @@ async fn answer(shared: &Shared, connection: &str, request: Request) -> Reply {
     }
 }
 
+/// What the configuration in force says of one delivery.
+struct Door {
+    body_bytes_max: usize,
+    trusted_proxies: u8,
+}
+
+/// Whether the body is not what it says: signatures are of the bytes as they come, so no vendor compresses, and what is
+/// small may unpack to anything.
+fn is_encoded(headers: &HeaderMap) -> bool {
+    let codings =
+        headers.get_all(CONTENT_ENCODING).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    codings
+        .map(<[u8]>::trim_ascii)
+        .any(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity"))
+}
+
 /// Takes the request apart, byte for byte.
-async fn read(shared: &Shared, connection: &ConnectionId, request: Request) -> Result<Delivery, Reply> {
+async fn read(
+    shared: &Shared,
+    connection: &ConnectionId,
+    door: &Door,
+    request: Request,
+) -> Result<Delivery, Reply> {
     let (parts, body) = request.into_parts();
-    let body = read_body(shared, body).await?;
+    let body = read_body(shared, door.body_bytes_max, body).await?;
+    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| *peer);
+    let sender = sender::address(&parts.headers, peer, door.trusted_proxies);
     let trace = TraceContext::current();
     let headers = parts
         .headers
@@ -90,12 +127,11 @@ async fn read(shared: &Shared, connection: &ConnectionId, request: Request) -> R
         received_at_ms: shared.clock.now().0,
         traceparent: trace.traceparent.unwrap_or_default(),
         tracestate: trace.tracestate.unwrap_or_default(),
-        peer_ip: String::new(),
+        peer_ip: sender.map(|sender| sender.to_string()).unwrap_or_default(),
     })
 }
 
-async fn read_body(shared: &Shared, mut body: Body) -> Result<Vec<u8>, Reply> {
-    let bytes_max = shared.settings.body_bytes_max;
+async fn read_body(shared: &Shared, bytes_max: usize, mut body: Body) -> Result<Vec<u8>, Reply> {
     // Said in advance to be too large: not worth keeping.
     if body.size_hint().lower() > u64::try_from(bytes_max).unwrap_or(u64::MAX) {
         drain(body).await;

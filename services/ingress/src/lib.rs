@@ -17,6 +17,8 @@ mod handover;
 mod http;
 mod lanes;
 mod parking;
+mod rate;
+mod sender;
 
 use std::sync::Arc;
 
@@ -34,6 +36,7 @@ use crate::backlog::Backlog;
 use crate::handover::Handover;
 use crate::lanes::Lanes;
 use crate::parking::Parking;
+use crate::rate::Rates;
 
 /// What ingress needs from the world.
 pub struct Dependencies {
@@ -63,6 +66,7 @@ pub(crate) struct Shared {
     pub lanes: Lanes,
     pub parking: Parking,
     pub settings: Settings,
+    pub rates: Rates,
 }
 
 impl Ingress {
@@ -73,7 +77,8 @@ impl Ingress {
         let lanes = Lanes::start(client, &settings, tasks);
         let backlog = Arc::new(Backlog::new(settings.parked_max));
         let parking = Parking::new(log.clone(), configuration.clone(), backlog.clone());
-        let shared = Arc::new(Shared { clock, configuration, lanes, parking, settings });
+        let shared =
+            Arc::new(Shared { clock, configuration, lanes, parking, settings, rates: Rates::default() });
         Self { shared, log, backlog }
     }
 

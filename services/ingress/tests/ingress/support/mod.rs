@@ -21,14 +21,20 @@ use tokio::net::TcpListener;
 pub use http::{Answer, post, request};
 pub use verifier::{Mode, Verifier};
 
-const RULES: [KindRule; 1] = [KindRule { kind: "scripted", call: "api_key", verify: "shared_keys", regions: &[] }];
+const RULES: [KindRule; 1] =
+    [KindRule { kind: "scripted", call: "api_key", verify: "shared_keys", regions: &[] }];
 
-const CONFIGURATION: &str = r#"
+pub const CONFIGURATION: &str = r#"
 tenants: {acme: {}}
 connections:
   main: {kind: scripted, tenant: acme, base_url: "http://127.0.0.1:1", api_key: {env: KEY}, shared_keys: [{id: s1, env: KEY}]}
   other: {kind: scripted, tenant: acme, base_url: "http://127.0.0.1:2", api_key: {env: KEY}, shared_keys: [{id: s1, env: KEY}]}
 "#;
+
+pub fn loaded(text: &str) -> Loaded {
+    let environment = Environment::new(|_| Some("k".repeat(20)));
+    Loaded::new(text, &RULES, &environment).expect("a good configuration")
+}
 
 /// When every test begins.
 pub const START: Timestamp = Timestamp(1_800_000_000_000);
@@ -42,6 +48,7 @@ pub struct World {
     pub clock: Clock,
     pub log: EventLog,
     pub verifier: Verifier,
+    pub configuration: SharedConfiguration,
     settings: Settings,
     dir: Arc<TempDir>,
     tasks: Tasks,
@@ -51,6 +58,13 @@ impl World {
     /// Verification is up and accepts everything.
     pub async fn new() -> World {
         World::with(quick()).await
+    }
+
+    /// With a configuration of the test's own.
+    pub async fn configured(configuration: &str) -> World {
+        let world = World::new().await;
+        world.configuration.replace(loaded(configuration));
+        world
     }
 
     pub async fn with(settings: Settings) -> World {
@@ -68,14 +82,13 @@ impl World {
     async fn open(dir: Arc<TempDir>, verifier: Verifier, settings: Settings, clock: Clock) -> World {
         let log = EmbeddedSettings::in_dir(dir.path().join("log"));
         let log = EventLog::open(event_log::Settings::Embedded(log)).await.expect("the log opens");
-        let environment = Environment::new(|_| Some("k".repeat(20)));
-        let loaded = Loaded::new(CONFIGURATION, &RULES, &environment).expect("a good configuration");
+        let configuration = SharedConfiguration::fixed(loaded(CONFIGURATION));
         let tasks = Tasks::new();
         let ingress = Ingress::new(
             Dependencies {
                 log: log.clone(),
                 clock: clock.clone(),
-                configuration: SharedConfiguration::fixed(loaded),
+                configuration: configuration.clone(),
                 verification: Client::new(&verifier.endpoint(), ClientSettings::default())
                     .expect("an address"),
                 settings: settings.clone(),
@@ -85,7 +98,7 @@ impl World {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
         ingress.run(listener, &tasks);
-        World { address, clock, log, verifier, settings, dir, tasks }
+        World { address, clock, log, verifier, configuration, settings, dir, tasks }
     }
 
     /// Stops ingress and starts it again on the same log.

@@ -183,6 +183,20 @@ impl VerificationService for Verifier {
         Err(Status::unimplemented("not asked by ingress"))
     }
 
+    async fn list_jobs(
+        &self,
+        _: Request<wire::ListJobsRequest>,
+    ) -> Result<Response<wire::ListJobsResponse>, Status> {
+        Err(Status::unimplemented("not asked by ingress"))
+    }
+
+    async fn run_job(
+        &self,
+        _: Request<wire::RunJobRequest>,
+    ) -> Result<Response<wire::RunJobResponse>, Status> {
+        Err(Status::unimplemented("not asked by ingress"))
+    }
+
     async fn list_keys(
         &self,
         _: Request<wire::ListKeysRequest>,
