@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use runtime::config::QuarantineLimits;
 
 /// Deliveries recorded one by one: so many at once, per connection.
-const RECORDS_BURST: f64 = 2_000.0;
+const RECORDS_BURST: f64 = 1_000.0;
 /// Deliveries recorded one by one, per second and connection, in the long run.
 const RECORDS_PER_SECOND: f64 = 20.0;
 /// What a record takes on the disk beside its content, in bytes: generous.
@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn a_flood_of_small_bodies_is_recorded_up_to_a_number_and_then_only_counted() {
         let kept = admitted(&Budget::default(), "atlas-main", 10_000, 300, 0);
-        assert_eq!((count(&kept, Keep::Content), count(&kept, Keep::Number)), (2_000, 8_000));
+        assert_eq!((count(&kept, Keep::Content), count(&kept, Keep::Number)), (1_000, 9_000));
     }
 
     #[test]
@@ -133,7 +133,7 @@ mod tests {
         let body = 1024 * 1024;
         let kept = admitted(&Budget::default(), "atlas-main", 10_000, body, 0);
         assert_eq!(count(&kept, Keep::Content), 3);
-        assert!(count(&kept, Keep::Record) <= 2_000 && kept.last() == Some(&Keep::Number));
+        assert!(count(&kept, Keep::Record) <= 1_000 && kept.last() == Some(&Keep::Number));
     }
 
     #[test]

@@ -13,17 +13,23 @@ use event_log::{Category, Entity, EventLog, Expected, TraceContext, event_id};
 use runtime::clock::Clock;
 use runtime::random::new_id;
 use sha2::{Digest as _, Sha256};
+use tokio::sync::Semaphore;
 
 use crate::append::{StoreError, commit, raw};
 use crate::budget::{Budget, Keep};
 use crate::connections::Known;
 use crate::tally::Tally;
 
+/// Refused deliveries that are written at a time. Each is two durable writes, and what is genuine must not wait behind
+/// a thousand of them.
+const WRITTEN_AT_A_TIME: usize = 16;
+
 /// Takes what was refused.
 pub struct Refusals {
     log: EventLog,
     clock: Clock,
     budget: Budget,
+    writing: Semaphore,
     tally: Arc<Tally>,
 }
 
@@ -38,7 +44,7 @@ struct Refused<'a> {
 impl Refusals {
     pub fn new(log: EventLog, clock: Clock) -> Self {
         let tally = Arc::new(Tally::new(log.clone(), clock.clone()));
-        Self { log, clock, budget: Budget::default(), tally }
+        Self { log, clock, budget: Budget::default(), writing: Semaphore::new(WRITTEN_AT_A_TIME), tally }
     }
 
     /// Those of which only the number is kept.
@@ -70,6 +76,7 @@ impl Refusals {
                 .increment(1);
             return self.tally.add(&known.tenant, connection, refusal, delivery.received_at).await;
         }
+        let _turn = self.writing.acquire().await.expect("invariant: it is never closed");
         self.keep(known, Refused { delivery, peer, refusal, trace }, admission.keep).await
     }
 

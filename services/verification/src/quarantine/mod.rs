@@ -121,8 +121,9 @@ impl Quarantine {
         let (sealer, trace) = (Sealer::new(&[0; 32]), TraceContext::current());
         let commit = commit(command, &id, event, &sealer, self.clock.now(), &trace, entry.entity.id());
         match self.log.append(&entry.entity, Expected::Exactly(entry.version), commit).await {
-            Ok(appended) => Ok(Some(appended.position)),
-            Err(AppendError::Conflict { .. }) => Ok(None),
+            Ok(appended) if !appended.duplicate => Ok(Some(appended.position)),
+            // Somebody else had the same wish, or another one.
+            Ok(_) | Err(AppendError::Conflict { .. }) => Ok(None),
             Err(error) => Err(unavailable(error)),
         }
     }

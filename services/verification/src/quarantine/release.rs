@@ -131,6 +131,7 @@ impl Quarantine {
         if settled.is_none() {
             // Somebody else settled it meanwhile; the signals are stored once all the same.
             let entry = self.read(of, id).await?;
+            entry.erase(&self.log).await?;
             return Ok(told(&entry, &Look::Settled));
         }
         entry.erase(&self.log).await?;

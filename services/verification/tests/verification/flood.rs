@@ -19,7 +19,7 @@ async fn a_flood_of_forgeries_is_counted_whole_and_recorded_in_part() {
     assert!(answers.iter().all(|answer| answer.verdict() == Verdict::Refused));
     eventually("every refusal to be counted", async || world.ledger("atlas-main").await.quarantined == 2_500)
         .await;
-    assert_eq!(world.waiting("atlas-main").await.len(), 2_000, "the bound on records");
+    assert_eq!(world.waiting("atlas-main").await.len(), 1_000, "the bound on records");
 
     let answer = world.accept(atlas(&atlas_event(1))).await;
     assert_eq!(answer.verdict(), Verdict::Accepted, "what is real passes all the same");

@@ -41,6 +41,61 @@ async fn during_a_rotation_both_keys_verify_and_the_log_names_the_one_that_did()
     assert_eq!(used, [("k1", true, 1), ("k0", true, 1)], "an operator sees when the old key is not used");
 }
 
+/// What is told of a key: whether it may go, and why not.
+async fn told(world: &World, key: &str) -> (bool, String) {
+    let status = key_status(world).await;
+    let found = status.into_iter().find(|status| status.key_id == key).expect("it is configured");
+    (found.safe_to_remove, found.kept_because)
+}
+
+#[tokio::test]
+async fn an_old_key_is_safe_to_remove_once_another_is_used_retries_are_over_and_its_envelopes_are_closed() {
+    let world = World::with(&configuration("[{id: k1, env: ATLAS}, {id: k0, env: ATLAS_OLD}]")).await;
+    let body = |event: &str, id: u32| format!(r#"{{"event":"{event}","envelope_id":"e-{id}"}}"#).into_bytes();
+    let send = async |key: &str, event: &str, id: u32| {
+        let answer = world.accept(atlas_with(key, &body(event, id), world.clock.now())).await;
+        assert_eq!(answer.verdict(), Verdict::Accepted);
+    };
+    let kept = async |why: &str| {
+        let (safe, kept_because) = told(&world, "k0").await;
+        assert!(!safe && kept_because.contains(why), "{kept_because}");
+    };
+    kept("verified nothing yet").await;
+    send(ATLAS_OLD_KEY, "envelope.sent", 1).await;
+    kept("no other key has verified anything since").await;
+    world.clock.advance(Duration::from_secs(60));
+    send(ATLAS_KEY, "envelope.sent", 2).await;
+    kept("wait until that is 3h").await;
+    world.clock.advance(Duration::from_secs(4 * 3_600));
+    kept("1 envelopes").await;
+    send(ATLAS_OLD_KEY, "envelope.voided", 1).await;
+    send(ATLAS_OLD_KEY, "envelope.viewed", 1).await;
+    world.clock.advance(Duration::from_secs(4 * 3_600));
+    send(ATLAS_KEY, "envelope.voided", 2).await;
+    assert_eq!(told(&world, "k0").await, (true, String::new()), "late news open nothing again");
+    let (safe, why) = told(&world, "k1").await;
+    assert!(!safe && why.contains("calls are made with it"), "{why}");
+
+    let before = key_status(&world).await;
+    let again = world.another_replica().await;
+    let request = ListKeysRequest { connection: "atlas-main".to_owned() };
+    let after = again.client.clone().list_keys(request).await.expect("an answer").into_inner().keys;
+    assert_eq!(after, before, "another replica, and one after a restart, know the same");
+}
+
+#[tokio::test]
+async fn how_long_a_key_must_be_silent_is_the_operators_choice() {
+    let keys = "[{id: k1, env: ATLAS}, {id: k0, env: ATLAS_OLD}]\n    key_idle: 10s";
+    let world = World::with(&configuration(keys)).await;
+    let voided = |id: u32| format!(r#"{{"event":"envelope.voided","envelope_id":"e-{id}"}}"#).into_bytes();
+    world.accept(atlas_with(ATLAS_OLD_KEY, &voided(1), START)).await;
+    world.accept(atlas_with(ATLAS_KEY, &voided(2), at(1))).await;
+    world.clock.advance(Duration::from_secs(9));
+    assert!(!told(&world, "k0").await.0);
+    world.clock.advance(Duration::from_secs(1));
+    assert!(told(&world, "k0").await.0);
+}
+
 #[tokio::test]
 async fn a_key_verifies_within_its_window_by_the_time_of_arrival() {
     let keys = "[{id: new, env: ATLAS, not_before: 2027-01-15T08:00:30Z}, \

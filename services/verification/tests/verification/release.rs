@@ -75,6 +75,25 @@ async fn after_the_key_is_mended_the_genuine_are_released_in_the_order_of_receip
 }
 
 #[tokio::test]
+async fn two_operators_at_two_replicas_release_each_delivery_once() {
+    let world = mixed(30, 5).await;
+    world.configuration.replace(loaded(CONFIGURATION));
+    let other = world.another_replica().await;
+    let request = || wire::ReleaseQuarantinedRequest {
+        connection: "atlas-main".to_owned(),
+        request_id: "r-5".to_owned(),
+        ..Default::default()
+    };
+    let (mut one, mut two) = (world.replica.client.clone(), other.client.clone());
+    let (one, two) = tokio::join!(one.release_quarantined(request()), two.release_quarantined(request()));
+    let released = [one, two]
+        .map(|answer| outcomes(&answer.expect("an answer").into_inner().results, Outcome::Released));
+    assert_eq!(released.iter().sum::<usize>(), 30, "{released:?}");
+    let line = world.ledger("atlas-main").await;
+    assert_eq!((line.received, line.accepted, line.duplicate, line.quarantined), (35, 30, 0, 5));
+}
+
+#[tokio::test]
 async fn a_look_says_what_would_verify_and_changes_nothing() {
     let world = mixed(3, 1).await;
     let look = async || {
