@@ -209,6 +209,15 @@ impl Jobs {
         }
     }
 
+    /// The place that a job has kept, for a job beside it that goes by it.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn place(&self, connection: &ConnectionId, name: &str) -> Result<Option<String>, StateError> {
+        let key = key_of(self.0.service, connection, name);
+        Ok(Seen::read(&self.0.state, &key).await?.record.cursor)
+    }
+
     fn find(&self, connection: &ConnectionId, name: &str) -> Result<Job, AskError> {
         let table = (self.0.table)();
         let found = table.iter().find(|job| job.connection == *connection && job.name == name);

@@ -8,17 +8,21 @@ use domain::retry::Backoff;
 #[derive(Clone, Debug)]
 pub struct Tuning {
     /// How many times faster than life the provider is: 1 in production, more against a sped-up simulator.
-    /// Shortens the pauses between polls, nothing else. At least 0.01.
+    /// Shortens the pauses that we choose ourselves: between polls, and after a refusal that may pass. At least 0.01.
     pub time_factor: f64,
     /// Pause between two probes of a connection whose credits are used up (402).
     pub probe_pause: Duration,
     /// Longest time an effect that waits its turn sleeps before it looks again; also how long a command on a
     /// waiting envelope may take to be noticed.
     pub turn_pause: Duration,
-    /// How long a signal for an envelope nobody knows waits for the create call to return.
+    /// How long a signal for an envelope nobody knows waits for it, before the provider is asked.
     pub early_arrival_window: Duration,
-    /// Pause before such a signal is looked at again.
+    /// Pause before the waiting signals are looked at again.
     pub early_arrival_pause: Duration,
+    /// Pause before a provider that did not answer is asked again about a signal that has waited long enough.
+    pub early_lookup_pause: Duration,
+    /// Signals that may wait for their envelope at once; more stay with the follower.
+    pub early_arrivals_max: usize,
     /// How long a lookup waits for the projection to reach the end of the log.
     pub lookup_wait: Duration,
     /// Pauses between attempts of calls that change something at the provider.
@@ -44,6 +48,21 @@ pub struct Tuning {
     pub timer_tick: Duration,
     /// Pause between two heartbeats of a watch.
     pub heartbeat: Duration,
+    /// Every open envelope is asked for at least this often, in the provider's time; shorter than the time after which
+    /// any provider drops a webhook, so that no outage is longer than a sweep.
+    pub open_sweep_every: Duration,
+    /// What changed at a provider that lists changes is asked for this often, in the provider's time.
+    pub changed_sweep_every: Duration,
+    /// How far a list of changes looks back before the newest change it has seen, in the provider's time.
+    pub changed_overlap: Duration,
+    /// How far the first list of changes of a connection looks back.
+    pub changed_first_window: Duration,
+    /// Envelopes that a sweep asks for at once.
+    pub sweep_concurrency: usize,
+    /// A sweep ends after this time and goes on in its next run.
+    pub sweep_run_max: Duration,
+    /// How jobs are looked after.
+    pub jobs: jobs::Settings,
 }
 
 impl Default for Tuning {
@@ -55,6 +74,8 @@ impl Default for Tuning {
             turn_pause: Duration::from_secs(5),
             early_arrival_window: 15 * minute,
             early_arrival_pause: Duration::from_secs(1),
+            early_lookup_pause: minute,
+            early_arrivals_max: 10_000,
             lookup_wait: Duration::from_secs(2),
             write_backoff: Backoff {
                 pause_min: Duration::from_secs(1),
@@ -75,10 +96,17 @@ impl Default for Tuning {
             artifact_budget: 7 * 24 * 60 * minute,
             effects_concurrency: 64,
             documents_concurrency: 4,
-            signals_concurrency: 64,
+            signals_concurrency: 128,
             timers_concurrency: 32,
             timer_tick: Duration::from_millis(50),
             heartbeat: Duration::from_secs(15),
+            open_sweep_every: 60 * minute,
+            changed_sweep_every: 5 * minute,
+            changed_overlap: 10 * minute,
+            changed_first_window: 24 * 60 * minute,
+            sweep_concurrency: 4,
+            sweep_run_max: 10 * minute,
+            jobs: jobs::Settings::default(),
         }
     }
 }

@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use domain::ids::{ConnectionId, EnvelopeId, ProviderEnvelopeId};
+use contracts::ledger::{LedgerEvent, Parked};
+use domain::ids::{ConnectionId, EnvelopeId, ProviderEnvelopeId, TenantId};
 use event_log::{Category, Position};
 use projection::{Projection, ProjectionError};
 use runtime::config::SharedConfiguration;
@@ -11,9 +12,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::store::{ExecuteError, Store, Subject};
 use crate::view::{
-    ENVELOPES, Envelopes, NAMELESS, NEWEST, OPEN, PROVIDER_IDS, Row, nameless_prefix, provider_key,
+    EARLY, ENVELOPES, Envelopes, NAMELESS, NEWEST, OPEN, PROVIDER_IDS, Row, nameless_prefix, provider_key,
 };
 
+/// Kind and schema of the events that stand in the table of early arrivals.
+const PARKED: &str = "ledger.signal_parked";
+const PARKED_SCHEMA: u32 = 1;
 /// Open envelopes that are looked up at once at start.
 const OPEN_PAGE: usize = 1000;
 
@@ -29,6 +33,31 @@ pub enum DirectoryError {
     /// The log does not answer.
     #[error(transparent)]
     Log(#[from] ExecuteError),
+}
+
+/// A signal that waits for its envelope.
+#[derive(Clone, Debug)]
+pub struct Waiting {
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// Entity that says so.
+    pub entity: String,
+    /// What is known of it.
+    pub parked: Parked,
+}
+
+impl Waiting {
+    fn of(row: &projection::Row) -> Option<Waiting> {
+        let zero = row.key.iter().position(|byte| *byte == 0)?;
+        let (tenant, entity) = (row.key.get(..zero)?, row.key.get(zero + 1..)?);
+        let decoded = contracts::ledger::decode(PARKED, PARKED_SCHEMA, &row.value).ok()?;
+        let LedgerEvent::Parked(parked) = decoded else { return None };
+        Some(Waiting {
+            tenant: std::str::from_utf8(tenant).ok()?.parse().ok()?,
+            entity: std::str::from_utf8(entity).ok()?.to_owned(),
+            parked,
+        })
+    }
 }
 
 /// A cheap handle to the view of the envelopes.
@@ -112,6 +141,20 @@ impl Directory {
         }
     }
 
+    /// Up to `rows_max` of the signals that wait for their envelope.
+    ///
+    /// # Errors
+    /// When the view cannot be read.
+    pub fn early(&self, rows_max: usize) -> Result<Vec<Waiting>, DirectoryError> {
+        let rows = self.projection.scan(EARLY, &[], rows_max, None)?;
+        rows.iter().map(|row| Waiting::of(row).ok_or(DirectoryError::Row)).collect()
+    }
+
+    /// The view behind it, for the ledger that it keeps.
+    pub const fn view(&self) -> &Projection<Envelopes> {
+        &self.projection
+    }
+
     /// Whether an open envelope of the connection has no provider id yet.
     ///
     /// # Errors
@@ -156,10 +199,42 @@ impl Directory {
         }
     }
 
+    /// The open envelopes of a connection after the one named, by id: at most `limit`.
+    ///
+    /// # Errors
+    /// When the view cannot be read.
+    pub fn open_of(
+        &self,
+        connection: &ConnectionId,
+        after: Option<EnvelopeId>,
+        limit: usize,
+    ) -> Result<Vec<Subject>, DirectoryError> {
+        let (mut found, mut after) = (Vec::new(), after.map(|id| id.as_bytes().to_vec()));
+        while found.len() < limit {
+            let page = self.projection.scan(OPEN, &[], OPEN_PAGE, after.as_deref())?;
+            let last = page.len() < OPEN_PAGE;
+            for projection::Row { key, .. } in page {
+                let id = envelope_id(&key)?;
+                let row = self.row(&id)?.ok_or(DirectoryError::Row)?;
+                if row.connection == connection.as_str() && found.len() < limit {
+                    found.push(row.subject(id).ok_or(DirectoryError::Row)?);
+                }
+                after = Some(key);
+            }
+            if last {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
     fn known(&self, id: &EnvelopeId) -> Result<Option<Subject>, DirectoryError> {
+        self.row(id)?.map(|row| row.subject(*id).ok_or(DirectoryError::Row)).transpose()
+    }
+
+    fn row(&self, id: &EnvelopeId) -> Result<Option<Row>, DirectoryError> {
         let Some(bytes) = self.projection.get(ENVELOPES, id.as_bytes())? else { return Ok(None) };
-        let row: Row = serde_json::from_slice(&bytes).map_err(|_| DirectoryError::Row)?;
-        row.subject(*id).map(Some).ok_or(DirectoryError::Row)
+        serde_json::from_slice(&bytes).map(Some).map_err(|_| DirectoryError::Row)
     }
 }
 

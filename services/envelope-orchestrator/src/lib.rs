@@ -2,8 +2,9 @@
 //!
 //! A wish comes in over gRPC, a signal over the log; both become commands, and only `store` turns commands
 //! into events. Beside the gRPC service run: the view that says where to look (`directory`), the follower of
-//! the intake that applies what providers report (`signals`), two followers of the envelopes that carry out
-//! what facts call for (`worker`), and one loop that looks again when it is time (`timers`).
+//! the intake that applies what providers report (`signals`) with a keeper of what came too early (`early`), two
+//! followers of the envelopes that carry out what facts call for (`worker`), and one loop that looks again when it
+//! is time (`timers`). Of every signal the log says what became of it: the loss ledger counts that.
 //!
 //! What dies with the process is only in its memory: waiting lines, timers and parked signals are derived from
 //! the log and stand again after a restart. Every effect may run twice; its key comes from the order, so the
@@ -14,23 +15,29 @@
 
 mod adopt;
 pub mod config;
+mod credits;
 mod directory;
+mod early;
 mod grpc;
 mod holds;
+mod matching;
 mod signals;
 mod store;
+mod sweep;
 mod timers;
 mod view;
 mod worker;
 
-use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use contracts::wire::envelope::envelope_service_server::{EnvelopeService, EnvelopeServiceServer};
 use domain::ids::ConnectionId;
 use event_log::{Category, Consumer, EventLog, Handler, Position, ReadError, Start};
+use jobs::Jobs;
+use ledger::Desk;
 use parking_lot::Mutex;
 use projection::ProjectionError;
 use providers::Provider;
@@ -41,6 +48,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 pub use config::Tuning;
+use credits::Credits;
 use directory::{Directory, DirectoryError};
 use holds::Holds;
 use store::{Store, Subject};
@@ -93,7 +101,9 @@ pub struct Orchestrator {
     configuration: SharedConfiguration,
     providers: Providers,
     holds: Arc<Holds>,
+    credits: Credits,
     tuning: Arc<Tuning>,
+    jobs: Jobs,
 }
 
 impl Orchestrator {
@@ -106,7 +116,18 @@ impl Orchestrator {
         let store = Store::new(log, clock);
         let directory = Directory::open(&data_dir, store.clone(), configuration.clone()).await?;
         let holds = Arc::new(Holds::new(tuning.probe_pause, tuning.turn_pause));
-        Ok(Orchestrator { store, directory, configuration, providers, holds, tuning: Arc::new(tuning) })
+        let credits =
+            Credits::open(&data_dir, &store, providers.clone(), configuration.clone(), holds.clone()).await?;
+        let tuning = Arc::new(tuning);
+        let sweeper = sweep::Sweeper::new(
+            store.clone(),
+            directory.clone(),
+            providers.clone(),
+            configuration.clone(),
+            tuning.clone(),
+        );
+        let jobs = sweeper.jobs();
+        Ok(Orchestrator { store, directory, configuration, providers, holds, credits, tuning, jobs })
     }
 
     /// The gRPC service `countersign.envelope.v1.EnvelopeService`, for the house's server. Watches end at `shutdown`.
@@ -117,6 +138,9 @@ impl Orchestrator {
             providers: self.providers.clone(),
             configuration: self.configuration.clone(),
             tuning: self.tuning.clone(),
+            credits: self.credits.clone(),
+            jobs: self.jobs.clone(),
+            desk: self.desk(),
             shutdown,
         };
         EnvelopeServiceServer::new(grpc).max_decoding_message_size(MESSAGE_BYTES_MAX)
@@ -134,6 +158,9 @@ impl Orchestrator {
         let (this, token) = (self.clone(), tasks.shutdown_token());
         tasks.spawn_fallible("orchestrator-view", async move { this.directory.run(token).await });
 
+        let (credits, token) = (self.credits.clone(), tasks.shutdown_token());
+        tasks.spawn_fallible("orchestrator-credits", async move { credits.run(token).await });
+
         let (this, token, ready) = (self.clone(), tasks.shutdown_token(), lines_stand.clone());
         tasks.spawn_fallible("orchestrator-timers", async move {
             tokio::select! {
@@ -142,9 +169,21 @@ impl Orchestrator {
             }
         });
 
+        let (jobs, token) = (self.jobs.clone(), tasks.shutdown_token());
+        tasks.spawn("orchestrator-jobs", async move { jobs.run(token).await });
+
         let (this, token) = (self.clone(), tasks.shutdown_token());
+        let (matcher, desk) = (Arc::new(self.matcher()), self.desk());
+        let early = Arc::new(AtomicUsize::new(0));
+        let keeper = early::Early {
+            matcher: matcher.clone(),
+            settler: desk.settler().clone(),
+            count: early.clone(),
+            not_before: Mutex::default(),
+        };
+        tasks.spawn("orchestrator-early", keeper.run(tasks.shutdown_token()));
+        let handler = Arc::new(signals::Signals { matcher, settler: desk.settler().clone(), early });
         tasks.spawn_fallible("orchestrator-signals", async move {
-            let handler = Arc::new(this.signals());
             this.follow(signals::CONSUMER, Category::Intake, this.tuning.signals_concurrency, handler, token)
                 .await
         });
@@ -199,15 +238,19 @@ impl Orchestrator {
         Ok((from, self.directory.open_envelopes()?))
     }
 
-    fn signals(&self) -> signals::Signals {
-        signals::Signals {
+    fn matcher(&self) -> matching::Matcher {
+        matching::Matcher {
             store: self.store.clone(),
             directory: self.directory.clone(),
             providers: self.providers.clone(),
             adopter: adopt::Adopter { store: self.store.clone(), configuration: self.configuration.clone() },
             tuning: self.tuning.clone(),
-            early: Mutex::new(HashSet::new()),
         }
+    }
+
+    /// Where it is asked what became of signals.
+    fn desk(&self) -> Desk {
+        Desk::new(self.store.log().clone(), Category::Envelopes, signals::CONSUMER, signals::settles)
     }
 
     fn worker(&self, lane: Lane) -> worker::Worker {

@@ -44,7 +44,31 @@ impl Known {
         peer: Option<IpAddr>,
         also_at: Option<Timestamp>,
     ) -> Result<String, Refusal> {
-        let at = delivery.received_at;
+        let key_id = self.key_of(delivery, delivery.received_at, also_at)?;
+        self.sources.judge(&delivery.connection, peer)?;
+        Ok(key_id)
+    }
+
+    /// Proves a delivery that we fetched from the vendor's list of those that did not arrive, with the keys in force
+    /// when it was made and those in force now. No address proves anything here: we called.
+    ///
+    /// # Errors
+    /// As [`Known::prove`].
+    pub fn prove_fetched(
+        &self,
+        delivery: &RawDelivery,
+        made_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        self.key_of(delivery, made_at, Some(now)).map(drop)
+    }
+
+    fn key_of(
+        &self,
+        delivery: &RawDelivery,
+        at: Timestamp,
+        also_at: Option<Timestamp>,
+    ) -> Result<String, Refusal> {
         let counts = |key: &&runtime::config::VerifyKey| {
             key.is_in_force(at) || also_at.is_some_and(|also| key.is_in_force(also))
         };
@@ -52,7 +76,6 @@ impl Known {
         let keys: Vec<VerifyKey> =
             in_force.filter_map(|key| VerifyKey::new(key.id.clone(), key.secret.clone()).ok()).collect();
         let index = self.scheme.verify(delivery, &keys, at)?;
-        self.sources.judge(&delivery.connection, peer)?;
         Ok(keys.into_iter().nth(index).expect("invariant: a scheme names a key it was given").id)
     }
 }
@@ -85,6 +108,11 @@ impl Connections {
         let table = Arc::new(build(&loaded));
         *self.built.write() = (loaded, table.clone());
         table
+    }
+
+    /// The address that the vendor of a connection reports to, if the configuration names it.
+    pub fn webhook_url(&self, id: &ConnectionId) -> Option<String> {
+        self.configuration.current().configuration().connections.get(id)?.webhook_url.clone()
     }
 
     /// One of them.

@@ -9,6 +9,7 @@ use domain::intake::{BODY_BYTES_MAX, RawDelivery};
 use domain::time::Timestamp;
 use event_log::TraceContext;
 use futures::{Stream, StreamExt};
+use jobs::Jobs;
 use projection::Projection;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
@@ -17,7 +18,9 @@ use tracing::Instrument as _;
 use crate::intake::{Intake, Verdict};
 use crate::keys;
 use crate::ledger::{self, LedgerView};
+use crate::parked::Parked;
 use crate::quarantine::Quarantine;
+use crate::reconcile;
 
 /// Largest gRPC message taken: a body with its headers.
 pub const MESSAGE_BYTES_MAX: usize = BODY_BYTES_MAX + 128 * 1024;
@@ -30,7 +33,9 @@ const STREAM_CONCURRENCY: usize = 1024;
 pub struct Service {
     intake: Arc<Intake>,
     ledger: Arc<Projection<LedgerView>>,
+    parked: Arc<Parked>,
     quarantine: Arc<Quarantine>,
+    jobs: Jobs,
     shutdown: CancellationToken,
 }
 
@@ -38,9 +43,16 @@ impl Service {
     pub(crate) fn new(
         intake: Arc<Intake>,
         ledger: Arc<Projection<LedgerView>>,
+        parked: Arc<Parked>,
         quarantine: Arc<Quarantine>,
+        jobs: Jobs,
     ) -> Self {
-        Self { intake, ledger, quarantine, shutdown: CancellationToken::new() }
+        Self { intake, ledger, parked, quarantine, jobs, shutdown: CancellationToken::new() }
+    }
+
+    /// The same, with these jobs.
+    pub(crate) fn with_jobs(self, jobs: Jobs) -> Self {
+        Self { jobs, ..self }
     }
 
     /// The same, whose streams end at `shutdown`.
@@ -129,7 +141,21 @@ impl VerificationService for Service {
         &self,
         request: Request<wire::GetLedgerRequest>,
     ) -> Result<Response<wire::GetLedgerResponse>, Status> {
-        ledger::answer(&self.ledger, &request.into_inner()).await.map(Response::new)
+        ledger::answer(&self.ledger, &self.parked, &request.into_inner()).await.map(Response::new)
+    }
+
+    async fn list_jobs(
+        &self,
+        request: Request<wire::ListJobsRequest>,
+    ) -> Result<Response<wire::ListJobsResponse>, Status> {
+        reconcile::list(&self.jobs, &request.into_inner().connection).await.map(Response::new)
+    }
+
+    async fn run_job(
+        &self,
+        request: Request<wire::RunJobRequest>,
+    ) -> Result<Response<wire::RunJobResponse>, Status> {
+        reconcile::run(&self.jobs, request.into_inner()).await.map(Response::new)
     }
 }
 

@@ -105,6 +105,44 @@ impl Intake {
     }
 }
 
+impl Intake {
+    /// Takes a delivery that did not arrive by itself: we fetched it from the vendor's list of missed ones, where it
+    /// has this name. Judged like any other, by the keys in force when it was made and by those in force now; taken
+    /// twice it is taken once.
+    pub async fn accept_fetched(
+        &self,
+        name: &str,
+        made_at: domain::time::Timestamp,
+        delivery: RawDelivery,
+    ) -> Verdict {
+        let Some(known) = self.connections.get(&delivery.connection) else {
+            return Verdict::UnknownConnection;
+        };
+        let trace = TraceContext::current();
+        if let Err(refusal) = known.prove_fetched(&delivery, made_at, self.clock.now()) {
+            count(&delivery.connection, "quarantined");
+            return match self.refusals.take(&known, delivery, None, refusal, &trace).await {
+                Ok(()) => Verdict::Refused(refusal),
+                Err(error) => unavailable(&error),
+            };
+        }
+        let arrival = format!("fetched {} {name}", delivery.connection);
+        // It says nothing about which key the vendor signs with now.
+        let proved = Proved {
+            known: &known,
+            key_id: "",
+            arrival: &arrival,
+            replayed: true,
+            delivery: &delivery,
+            trace: &trace,
+        };
+        match self.signals.store_all(proved).await {
+            Ok(Stored { new, known }) => Verdict::Accepted { new, known },
+            Err(error) => unavailable(&error),
+        }
+    }
+}
+
 fn unavailable(error: &StoreError) -> Verdict {
     tracing::error!(%error, "the log takes no deliveries");
     Verdict::Unavailable { retry_after: RETRY_AFTER }

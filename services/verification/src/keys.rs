@@ -172,6 +172,23 @@ pub fn status(
     Ok(told)
 }
 
+/// When a delivery of the connection last arrived by itself and verified, under whichever key; `None` for never.
+///
+/// # Errors
+/// While the view is being rebuilt.
+pub fn last_arrival(
+    known: &Known,
+    view: &Projection<LedgerView>,
+    connection: &ConnectionId,
+) -> Result<Option<Timestamp>, ProjectionError> {
+    let mut last = None;
+    for verify in known.credentials.verify.keys() {
+        let row = view.get(USE, &key(connection, &verify.id))?;
+        last = last.max(row.as_deref().map(|bytes| Usage::from_bytes(bytes).last_used_at));
+    }
+    Ok(last)
+}
+
 /// Why a key must stay; empty when it may go.
 fn kept_because(
     known: &Known,

@@ -18,7 +18,9 @@ mod grpc;
 mod intake;
 mod keys;
 mod ledger;
+mod parked;
 mod quarantine;
+mod reconcile;
 mod refusal;
 mod signals;
 mod sources;
@@ -29,6 +31,7 @@ use std::sync::Arc;
 
 use contracts::wire::verification::verification_service_server::VerificationServiceServer;
 use event_log::{Category, EventLog};
+use jobs::Jobs;
 use projection::{Projection, ProjectionError};
 use runtime::clock::Clock;
 use runtime::config::SharedConfiguration;
@@ -39,7 +42,9 @@ use crate::connections::Connections;
 use crate::grpc::Service;
 use crate::intake::Intake;
 use crate::ledger::LedgerView;
+use crate::parked::{Parked, ParkedView};
 use crate::quarantine::Quarantine;
+pub use crate::reconcile::{Providers, Tuning};
 
 /// What verification needs from the world.
 pub struct Dependencies {
@@ -57,8 +62,12 @@ pub struct Dependencies {
 pub struct Verification {
     service: Service,
     ledger: Arc<Projection<LedgerView>>,
+    parked: Projection<ParkedView>,
     intake: Arc<Intake>,
     quarantine: Arc<Quarantine>,
+    jobs: Jobs,
+    clock: Clock,
+    log: EventLog,
 }
 
 impl Verification {
@@ -68,12 +77,33 @@ impl Verification {
     /// When the projection's directory cannot be used.
     pub async fn new(dependencies: Dependencies) -> Result<Self, ProjectionError> {
         let Dependencies { log, clock, configuration, data_dir } = dependencies;
-        let ledger = Arc::new(Projection::open(data_dir, log.clone(), Category::Intake, LedgerView).await?);
+        let ledger = Projection::open(&data_dir, log.clone(), Category::Intake, LedgerView).await?;
+        let ledger = Arc::new(ledger);
+        let parked = Projection::open(data_dir, log.clone(), Category::Parked, ParkedView).await?;
+        let waiting = Arc::new(Parked { log: log.clone(), view: parked.clone() });
         let connections = Connections::new(configuration);
         let intake = Arc::new(Intake::new(log.clone(), clock.clone(), connections));
-        let quarantine = Arc::new(Quarantine::new(log, clock, intake.clone(), ledger.clone()));
-        let service = Service::new(intake.clone(), ledger.clone(), quarantine.clone());
-        Ok(Self { service, ledger, intake, quarantine })
+        let quarantine =
+            Arc::new(Quarantine::new(log.clone(), clock.clone(), intake.clone(), ledger.clone()));
+        let jobs = reconcile::none(&log, &clock);
+        let service = Service::new(intake.clone(), ledger.clone(), waiting, quarantine.clone(), jobs.clone());
+        Ok(Self { service, ledger, parked, intake, quarantine, jobs, clock, log })
+    }
+
+    /// The same, which also asks providers what did not arrive: whether their webhook subscriptions still deliver,
+    /// and which deliveries they could not make.
+    #[must_use]
+    pub fn reconciling(mut self, providers: Providers, tuning: Tuning) -> Self {
+        self.jobs = reconcile::jobs(
+            &self.log,
+            &self.clock,
+            self.intake.clone(),
+            self.ledger.clone(),
+            providers,
+            tuning,
+        );
+        self.service = self.service.with_jobs(self.jobs.clone());
+        self
     }
 
     /// The gRPC service, to be served by the one recipe. At `shutdown` its streams take nothing more, answer what
@@ -89,8 +119,14 @@ impl Verification {
         let (ledger, shutdown) = (self.ledger.clone(), tasks.shutdown_token());
         tasks.spawn_fallible("verification projection", async move { ledger.run(shutdown).await });
 
+        let (parked, shutdown) = (self.parked.clone(), tasks.shutdown_token());
+        tasks.spawn_fallible("verification parked", async move { parked.run(shutdown).await });
+
         let (tally, shutdown) = (self.intake.refusals().tally(), tasks.shutdown_token());
         tasks.spawn("verification tally", async move { tally.run(shutdown).await });
+
+        let (jobs, shutdown) = (self.jobs.clone(), tasks.shutdown_token());
+        tasks.spawn("verification jobs", async move { jobs.run(shutdown).await });
 
         let (quarantine, shutdown) = (self.quarantine.clone(), tasks.shutdown_token());
         tasks.spawn("verification retention", async move { quarantine.retain(shutdown).await });

@@ -107,6 +107,13 @@ impl Sockets {
     ) -> Result<()> {
         let clock = Clock::system();
         let projections = world.data_dir.join("projections");
+        // One table of adapters for all services of this process: they share each connection's pace.
+        let providers = adapters::providers(
+            world.configuration.clone(),
+            clock.clone(),
+            &world.log,
+            world.simulated.is_some(),
+        );
         if let Some(socket) = self.verification {
             let verification = Verification::new(verification::Dependencies {
                 log: world.log.clone(),
@@ -114,24 +121,22 @@ impl Sockets {
                 configuration: world.configuration.clone(),
                 data_dir: projections.clone(),
             });
-            let verification = verification.await?;
+            let tuning = verification::Tuning {
+                time_factor: world.simulated.unwrap_or(1.0),
+                ..verification::Tuning::default()
+            };
+            let verification = verification.await?.reconciling(providers.clone(), tuning);
             verification.run(tasks);
             // Ingress keeps thousands of deliveries in flight on a few streams.
             let service = verification.routes(tasks.shutdown_token());
             serve("verification", Server::new().service(service), socket, tasks);
         }
         if let Some(socket) = self.orchestrator {
-            let private = world.simulated.is_some();
             let orchestrator = Orchestrator::new(envelope_orchestrator::Dependencies {
                 log: world.log.clone(),
                 clock: clock.clone(),
                 configuration: world.configuration.clone(),
-                providers: adapters::providers(
-                    world.configuration.clone(),
-                    clock.clone(),
-                    &world.log,
-                    private,
-                ),
+                providers,
                 data_dir: projections.clone(),
                 tuning: world.simulated.map_or_else(Tuning::default, faster),
             });

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::jobs::JobsVerb;
 use super::quarantine_args::QuarantineVerb;
 
 /// What an operator can ask or wish for.
@@ -40,6 +41,12 @@ pub enum OperatorVerb {
         /// Which.
         #[command(subcommand)]
         verb: ConnectionsVerb,
+    },
+    /// Shows the work that comes round by itself (sweeps, health checks, recovery of gaps) and runs it now.
+    Jobs {
+        /// Which.
+        #[command(subcommand)]
+        verb: JobsVerb,
     },
     /// Looks whether everything is well, and says what to do where it is not.
     Doctor(Ask),

@@ -9,12 +9,15 @@ use serde_json::{Value, json};
 
 use super::args::Ask;
 use super::services::by_orchestrator;
-use super::{dead_letters, ledger};
+use super::{dead_letters, jobs, ledger};
 use crate::journeys::visitor;
 use crate::terminal::{Terminal, Tone};
 
 /// Longest wait for the health of a process.
 const HEALTH_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Runs of a job that may fail in a row before a person should look.
+const FAILURES_MAX: u32 = 3;
 
 /// What one look found.
 struct Finding {
@@ -37,13 +40,14 @@ impl Finding {
 /// # Errors
 /// Never: what cannot be asked is a finding.
 pub async fn run(ask: &Ask) -> Result<ExitCode> {
-    let (health, intake, envelopes, letters) =
-        tokio::join!(health(ask), intake(ask), envelopes(ask), letters(ask));
+    let (health, intake, envelopes, letters, reconciliation) =
+        tokio::join!(health(ask), intake(ask), envelopes(ask), letters(ask), reconciliation(ask));
     let findings = [
         Finding::of("process", health),
         Finding::of("intake", intake),
         Finding::of("envelopes", envelopes),
         Finding::of("dead letters", letters),
+        Finding::of("jobs", reconciliation),
     ];
     let terminal = Terminal::new(ask.json);
     for Finding { name, well, what } in &findings {
@@ -107,4 +111,21 @@ async fn letters(ask: &Ask) -> Result<(bool, String)> {
         count => format!("{count} (`dead-letters list`, then retry or discard)"),
     };
     Ok((letters.is_empty(), what))
+}
+
+/// What comes round by itself: sweeps, and whether the vendors still deliver.
+async fn reconciliation(ask: &Ask) -> Result<(bool, String)> {
+    let jobs = jobs::all("", ask).await?;
+    let troubled: Vec<String> = jobs
+        .iter()
+        .filter(|job| job.failures >= FAILURES_MAX || job.last.as_ref().is_some_and(|run| run.attention))
+        .map(|job| {
+            let note = job.last.as_ref().map(|run| run.note.as_str()).unwrap_or_default();
+            format!("{} of {}: {note}", job.name, job.connection)
+        })
+        .collect();
+    Ok(match troubled.is_empty() {
+        true => (true, format!("{} come round by themselves, all well", jobs.len())),
+        false => (false, format!("{} (`jobs list` shows all)", troubled.join("; "))),
+    })
 }

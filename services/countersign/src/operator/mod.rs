@@ -10,6 +10,7 @@ mod credits;
 mod dead_letters;
 mod doctor;
 mod envelope;
+mod jobs;
 mod ledger;
 mod quarantine;
 mod quarantine_args;
@@ -34,6 +35,7 @@ pub async fn run(verb: OperatorVerb) -> Result<ExitCode> {
         OperatorVerb::Quarantine { verb } => quarantine::run(verb).await?,
         OperatorVerb::DeadLetters { verb } => dead_letters::run(verb).await?,
         OperatorVerb::Connections { verb } => connections::run(verb).await?,
+        OperatorVerb::Jobs { verb } => jobs::run(verb).await?,
         OperatorVerb::Doctor(ask) => return doctor::run(&ask).await,
     }
     Ok(ExitCode::SUCCESS)

@@ -1,12 +1,16 @@
 //! The orchestrator's face: wire in, command out. Every mutation may be repeated with its request id.
 
 mod create;
+mod credits;
+mod jobs;
+mod ledger;
 mod read;
 mod refuse;
 mod watch;
 
 use std::sync::Arc;
 
+use ::ledger::Desk;
 use contracts::envelope as codec;
 use contracts::wire::envelope as wire;
 use domain::envelope::{Command, VoidReason};
@@ -30,6 +34,9 @@ pub struct Grpc {
     pub(crate) providers: Providers,
     pub(crate) configuration: SharedConfiguration,
     pub(crate) tuning: Arc<Tuning>,
+    pub(crate) credits: crate::credits::Credits,
+    pub(crate) jobs: ::jobs::Jobs,
+    pub(crate) desk: Desk,
     pub(crate) shutdown: CancellationToken,
 }
 
@@ -113,6 +120,64 @@ impl wire::envelope_service_server::EnvelopeService for Grpc {
         request: Request<wire::DownloadArtifactRequest>,
     ) -> Result<Response<Self::DownloadArtifactStream>, Status> {
         self.download(&request.into_inner().envelope_id).await.map(Response::new)
+    }
+
+    async fn get_ledger(
+        &self,
+        request: Request<wire::GetLedgerRequest>,
+    ) -> Result<Response<wire::GetLedgerResponse>, Status> {
+        self.ledger(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn list_early_arrivals(
+        &self,
+        request: Request<wire::ListEarlyArrivalsRequest>,
+    ) -> Result<Response<wire::ListEarlyArrivalsResponse>, Status> {
+        self.early_arrivals(request.get_ref()).map(Response::new)
+    }
+
+    async fn list_dead_letters(
+        &self,
+        request: Request<wire::ListDeadLettersRequest>,
+    ) -> Result<Response<wire::ListDeadLettersResponse>, Status> {
+        self.dead_letters(request.get_ref()).await.map(Response::new)
+    }
+
+    async fn retry_dead_letter(
+        &self,
+        request: Request<wire::RetryDeadLetterRequest>,
+    ) -> Result<Response<wire::RetryDeadLetterResponse>, Status> {
+        let found = self.retry_letter(request.get_ref()).await?;
+        Ok(Response::new(wire::RetryDeadLetterResponse { found }))
+    }
+
+    async fn discard_dead_letter(
+        &self,
+        request: Request<wire::DiscardDeadLetterRequest>,
+    ) -> Result<Response<wire::DiscardDeadLetterResponse>, Status> {
+        let found = self.discard_letter(request.get_ref()).await?;
+        Ok(Response::new(wire::DiscardDeadLetterResponse { found }))
+    }
+
+    async fn get_credits(
+        &self,
+        request: Request<wire::GetCreditsRequest>,
+    ) -> Result<Response<wire::GetCreditsResponse>, Status> {
+        self.credit_accounts(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn list_jobs(
+        &self,
+        request: Request<wire::ListJobsRequest>,
+    ) -> Result<Response<wire::ListJobsResponse>, Status> {
+        self.all_jobs(&request.into_inner().connection).await.map(Response::new)
+    }
+
+    async fn run_job(
+        &self,
+        request: Request<wire::RunJobRequest>,
+    ) -> Result<Response<wire::RunJobResponse>, Status> {
+        self.run_now(request.into_inner()).await.map(Response::new)
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use contracts::intake::{self, Accepted, IntakeEvent, Raw};
 use contracts::seal::Sealer;
+use contracts::wire::common::{Job, JobRun};
 use contracts::wire::envelope as wire;
 use contracts::wire::envelope::envelope_service_client::EnvelopeServiceClient;
 use contracts::wire::envelope::envelope_service_server::{EnvelopeService, EnvelopeServiceServer};
@@ -265,6 +266,26 @@ impl World {
             }
         });
         assert!(waited.await.is_ok(), "{}", self.report(id).await);
+    }
+
+    /// Runs a job of the connection now and waits for its end.
+    pub async fn run_job(&self, name: &str) -> JobRun {
+        let request = wire::RunJobRequest {
+            request_id: format!("run-{}", hex::encode(runtime::random::new_id())),
+            connection: "main".to_owned(),
+            name: name.to_owned(),
+            wait_ms: 20_000,
+        };
+        let answer = self.client().run_job(Request::new(request)).await.expect("there is such a job");
+        let answer = answer.into_inner();
+        assert!(answer.ended, "{answer:?}");
+        answer.job.expect("a job").last.expect("it has run")
+    }
+
+    /// The jobs as they stand.
+    pub async fn jobs(&self) -> Vec<Job> {
+        let request = wire::ListJobsRequest::default();
+        self.client().list_jobs(Request::new(request)).await.expect("they are listed").into_inner().jobs
     }
 
     /// Waits until the signals up to here are handled.

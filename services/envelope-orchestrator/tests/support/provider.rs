@@ -12,9 +12,11 @@ use domain::intake::{Claim, PartyNews, Standing};
 use domain::parties::Parties;
 use domain::personal::Personal;
 use domain::retry::Retry;
+use domain::time::Timestamp;
 use parking_lot::Mutex;
 use providers::{
-    Capabilities, Class, CreateOrder, Created, ENVELOPE_ID_KEY, Provider, ProviderError, Snapshot,
+    Capabilities, Changed, Class, CreateOrder, Created, CreditTerms, ENVELOPE_ID_KEY, Page, Provider,
+    ProviderError, Snapshot,
 };
 use tokio::sync::watch;
 
@@ -38,7 +40,12 @@ pub struct Draft {
     pub signed: u32,
     pub total: u32,
     pub correlation: BTreeMap<String, String>,
+    /// When it changed last, for a provider that lists changes.
+    pub revision: Option<i64>,
 }
+
+/// Entries of a page of changes.
+const PAGE: usize = 3;
 
 #[derive(Default)]
 struct State {
@@ -49,6 +56,7 @@ struct State {
     credits: Option<u32>,
     detection: Option<Detection>,
     loses_gated: bool,
+    lists: bool,
 }
 
 /// A cheap handle to the scripted provider.
@@ -78,6 +86,11 @@ impl Scripted {
     /// What detection of new drafts ends with at once.
     pub fn detects(&self, detection: Detection) {
         self.state.lock().detection = Some(detection);
+    }
+
+    /// From now on it lists what changed, and reopens.
+    pub fn lists(&self) {
+        self.state.lock().lists = true;
     }
 
     pub fn open_gate(&self) {
@@ -159,17 +172,26 @@ pub fn error(class: Class) -> ProviderError {
 
 pub fn draft(claim: Claim, total: u32) -> Draft {
     let correlation = BTreeMap::new();
-    Draft { claim, detection: Detection::Ready, fields_version: 1, signed: 0, total, correlation }
+    Draft {
+        claim,
+        detection: Detection::Ready,
+        fields_version: 1,
+        signed: 0,
+        total,
+        correlation,
+        revision: None,
+    }
 }
 
 #[async_trait]
 impl Provider for Scripted {
     fn capabilities(&self) -> Capabilities {
+        let lists = self.state.lock().lists;
         Capabilities {
             idempotency_keys: self.keys,
             key_window: if self.keys { Duration::from_secs(86_400) } else { Duration::ZERO },
             search_lag: Duration::ZERO,
-            reopens: false,
+            reopens: lists,
             strictly_sequential: true,
             auto_send: true,
             detects_fields: true,
@@ -180,10 +202,14 @@ impl Provider for Scripted {
             uploads: true,
             docx_uploads: true,
             upload_bytes_max: 25 * 1024 * 1024,
-            lists_changes: false,
+            lists_changes: lists,
             replays_deliveries: false,
             subscriptions: false,
         }
+    }
+
+    fn credits(&self) -> Option<CreditTerms> {
+        Some(CreditTerms { refunded_if_untouched: true, known: Some((10, Timestamp(1_800_000_000_000))) })
     }
 
     async fn create(&self, order: &CreateOrder, key: &str) -> Result<Created, ProviderError> {
@@ -285,6 +311,26 @@ impl Provider for Scripted {
         }
         Ok(Bytes::from(format!("%PDF-1.7 signed {id}")))
     }
+
+    async fn changed_since(&self, since: Timestamp, page: u32) -> Result<Page<Changed>, ProviderError> {
+        if let Some(Fault::Refuse(class)) = self.enter("changed", format!("changed {} {page}", since.0)) {
+            return Err(error(class));
+        }
+        let mut changed: Vec<Changed> = self
+            .drafts()
+            .iter()
+            .filter(|(_, draft)| draft.revision.is_some_and(|at| at >= since.0))
+            .map(|(id, draft)| Changed {
+                provider_id: id.parse().expect("a short id"),
+                claim: draft.claim.clone(),
+                revision: draft.revision,
+            })
+            .collect();
+        changed.sort_by_key(|item| item.revision);
+        let first = PAGE * (page as usize - 1);
+        let items: Vec<Changed> = changed.into_iter().skip(first).take(PAGE).collect();
+        Ok(Page { more: items.len() == PAGE, items })
+    }
 }
 
 fn snapshot(id: &str, draft: &Draft) -> Snapshot {
@@ -301,7 +347,7 @@ fn snapshot(id: &str, draft: &Draft) -> Snapshot {
         signed: draft.signed,
         total: draft.total,
         parties: (1..=draft.total).map(|order| PartyNews { order, standing: standing(order) }).collect(),
-        revision: None,
+        revision: draft.revision,
         review_link: None,
         correlation: draft.correlation.clone(),
         completed_at: None,

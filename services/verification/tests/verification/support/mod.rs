@@ -1,25 +1,30 @@
 //! Verification on a free port, a real configuration with keys from a test's own environment, a manual clock.
 
+pub mod absentee;
 pub mod vendors;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use absentee::Absentee;
 use contracts::intake::{IntakeEvent, key_group};
 use contracts::seal::Opener;
+use contracts::wire::common::JobRun;
 use contracts::wire::verification as wire;
 use contracts::wire::verification::verification_service_client::VerificationServiceClient;
 use domain::envelope::Digest;
 use domain::time::Timestamp;
 use event_log::{Category, EmbeddedSettings, EventLog, Position, Tailed};
 use futures::StreamExt as _;
+use providers::Provider;
 use runtime::clock::Clock;
 use runtime::config::{Environment, KindRule, Loaded, SharedConfiguration};
 use runtime::grpc::{Client, ClientSettings, Server, ServerSettings};
 use runtime::tasks::Tasks;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
-use verification::{Dependencies, Verification};
+use verification::{Dependencies, Providers, Tuning, Verification};
 use wire::{Answer, Delivery, LedgerLine, Verdict};
 
 /// When every test begins: 2027-01-15T08:00:00Z.
@@ -105,29 +110,62 @@ impl World {
         World::on(log, dir, configuration).await
     }
 
+    /// A world whose provider connection `pandadoc-sales` is called at this vendor.
+    pub async fn reconciling(configuration: &str, vendor: &Absentee) -> World {
+        let dir = TempDir::new().expect("a directory");
+        let log = EmbeddedSettings::in_dir(dir.path().join("log"));
+        let log = EventLog::open(event_log::Settings::Embedded(log)).await.expect("the log opens");
+        let vendor: Arc<dyn Provider> = Arc::new(vendor.clone());
+        let providers: Providers =
+            Arc::new(move |id| (id.as_str() == "pandadoc-sales").then(|| vendor.clone()));
+        World::put_together(log, dir, configuration, Some(providers)).await
+    }
+
     pub async fn on(log: EventLog, dir: TempDir, configuration: &str) -> World {
+        World::put_together(log, dir, configuration, None).await
+    }
+
+    async fn put_together(
+        log: EventLog,
+        dir: TempDir,
+        configuration: &str,
+        providers: Option<Providers>,
+    ) -> World {
         testkit::ear::Ear::open();
         let (clock, tasks) = (Clock::manual(START), Tasks::new());
         let configuration = SharedConfiguration::fixed(loaded(configuration));
         let view = dir.path().join("view-1");
-        let replica = Replica::start(&log, &clock, &configuration, view, &tasks).await;
+        let replica = Replica::start(&log, &clock, &configuration, view, &tasks, providers).await;
         World { log, clock, configuration, replica, tasks, dir }
     }
 
     /// A second process on the same log.
     pub async fn another_replica(&self) -> Replica {
         let view = self.dir.path().join("view-2");
-        Replica::start(&self.log, &self.clock, &self.configuration, view, &self.tasks).await
+        Replica::start(&self.log, &self.clock, &self.configuration, view, &self.tasks, None).await
     }
 
     /// A process on the same log that lives longer than those before it.
     pub async fn another_process(&self, view: &str) -> Replica {
         let view = self.dir.path().join(view);
-        Replica::start(&self.log, &self.clock, &self.configuration, view, &Tasks::new()).await
+        Replica::start(&self.log, &self.clock, &self.configuration, view, &Tasks::new(), None).await
     }
 
     pub async fn accept(&self, delivery: Delivery) -> Answer {
         self.replica.accept(delivery).await
+    }
+
+    /// Runs a job of `pandadoc-sales` now and waits for its end.
+    pub async fn run_job(&self, name: &str) -> JobRun {
+        let request = wire::RunJobRequest {
+            request_id: hex::encode(runtime::random::new_id()),
+            connection: "pandadoc-sales".to_owned(),
+            name: name.to_owned(),
+            wait_ms: 20_000,
+        };
+        let answer = self.replica.client.clone().run_job(request).await.expect("an answer").into_inner();
+        assert!(answer.ended, "{answer:?}");
+        answer.job.expect("a job").last.expect("it has run")
     }
 
     /// Everything that waits in quarantine, newest first, with everything that was answered so far.
@@ -206,6 +244,7 @@ impl Replica {
         configuration: &SharedConfiguration,
         data_dir: std::path::PathBuf,
         tasks: &Tasks,
+        providers: Option<Providers>,
     ) -> Replica {
         let verification = Verification::new(Dependencies {
             log: log.clone(),
@@ -213,7 +252,10 @@ impl Replica {
             configuration: configuration.clone(),
             data_dir,
         });
-        let verification = verification.await.expect("verification opens");
+        let mut verification = verification.await.expect("verification opens");
+        if let Some(providers) = providers {
+            verification = verification.reconciling(providers, Tuning::default());
+        }
         verification.run(tasks);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
@@ -250,7 +292,11 @@ impl Replica {
 
     pub async fn ledger(&self, connection: &str) -> LedgerLine {
         let head = self.log.head(Category::Intake).await.expect("the log answers");
-        let request = wire::GetLedgerRequest { connection: connection.to_owned(), min_position: head.0 };
+        let request = wire::GetLedgerRequest {
+            connection: connection.to_owned(),
+            min_position: head.0,
+            since_ms: None,
+        };
         let answer = self.client.clone().get_ledger(request).await.expect("an answer").into_inner();
         let line = answer.lines.into_iter().next().unwrap_or_default();
         assert_eq!(line.received, line.accepted + line.duplicate + line.quarantined, "{line:?}");

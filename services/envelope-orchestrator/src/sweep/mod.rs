@@ -1,0 +1,201 @@
+//! Asks providers what nobody told us: the jobs of reconciliation.
+//!
+//! Webhooks are the fast path, polls of single envelopes the second; sweeps find what both missed. One asks for every
+//! open envelope, one lists what changed at a provider that can tell, and so finds documents that nobody here knows.
+//! Whatever they find goes through the domain as an observation of [`Source::Reconciliation`]: it may do what a poll
+//! may, and leaves the mark `Reconciled` in its commit.
+
+mod changed;
+mod open;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::envelope::{Command, Event, Source};
+use domain::ids::{ConnectionId, ProviderEnvelopeId};
+use jobs::{Failure, Job, Jobs, Report};
+use parking_lot::Mutex;
+use providers::{Class, Provider, ProviderError, Snapshot};
+use runtime::config::SharedConfiguration;
+
+use crate::Providers;
+use crate::adopt::Adopter;
+use crate::config::Tuning;
+use crate::directory::{Directory, DirectoryError};
+use crate::store::{Cause, ExecuteError, Store, Subject};
+use crate::worker::observation;
+
+/// Name of the job that asks for every open envelope.
+const OPEN: &str = "open-envelopes";
+/// Name of the job that lists what changed.
+const CHANGED: &str = "changed-documents";
+/// Jobs come round no more often than this, however fast the provider lives.
+const EVERY_MIN: Duration = Duration::from_secs(1);
+/// Documents of which a sweep remembers that it has judged them.
+const JUDGED_MAX: usize = 10_000;
+
+/// What the sweeps work with.
+pub struct Sweeper {
+    store: Store,
+    directory: Directory,
+    providers: Providers,
+    adopter: Adopter,
+    configuration: SharedConfiguration,
+    tuning: Arc<Tuning>,
+    /// Up to which revision a document was looked at, so that the overlap of two lists costs nothing.
+    judged: Mutex<HashMap<(ConnectionId, ProviderEnvelopeId), i64>>,
+}
+
+/// Why a sweep cannot go on.
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    #[error("CS-ORCH-003: the connection is not configured")]
+    NotConfigured,
+    #[error(transparent)]
+    Provider(#[from] ProviderError),
+    #[error(transparent)]
+    Execute(#[from] ExecuteError),
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    #[error(transparent)]
+    Read(#[from] event_log::ReadError),
+}
+
+/// What became of one look at a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Look {
+    /// It is as we know it, or nobody's.
+    Nothing,
+    /// Something was found and recorded.
+    Found,
+    /// The provider does not show it: gone, not ready, not ours. Polls decide what that means.
+    Unseen,
+}
+
+impl Sweeper {
+    /// Puts the sweeps together.
+    pub fn new(
+        store: Store,
+        directory: Directory,
+        providers: Providers,
+        configuration: SharedConfiguration,
+        tuning: Arc<Tuning>,
+    ) -> Arc<Sweeper> {
+        let adopter = Adopter { store: store.clone(), configuration: configuration.clone() };
+        let judged = Mutex::default();
+        Arc::new(Sweeper { store, directory, providers, adopter, configuration, tuning, judged })
+    }
+
+    /// The jobs of every provider connection.
+    pub fn jobs(self: &Arc<Self>) -> Jobs {
+        let (state, clock) = (self.store.log().state(), self.store.clock().clone());
+        let (this, settings) = (self.clone(), self.tuning.jobs);
+        Jobs::new("orchestrator", state, clock, Arc::new(move || this.table()), settings)
+    }
+
+    fn table(self: &Arc<Self>) -> Vec<Job> {
+        let loaded = self.configuration.current();
+        let mut table = Vec::new();
+        for connection in loaded.configuration().connections.keys() {
+            let Some(provider) = (self.providers)(connection) else { continue };
+            let job = |name, every: Duration, work| Job {
+                name,
+                connection: connection.clone(),
+                every: self.tuning.scaled(every).max(EVERY_MIN),
+                run_max: self.tuning.sweep_run_max.saturating_mul(2),
+                work,
+            };
+            let open = open::Open { sweeper: self.clone(), connection: connection.clone() };
+            table.push(job(OPEN, self.tuning.open_sweep_every, Arc::new(open)));
+            if provider.capabilities().lists_changes {
+                let changed = changed::Changed { sweeper: self.clone(), connection: connection.clone() };
+                table.push(job(CHANGED, self.tuning.changed_sweep_every, Arc::new(changed)));
+            }
+        }
+        table
+    }
+
+    fn provider(&self, connection: &ConnectionId) -> Result<Arc<dyn Provider>, Trouble> {
+        (self.providers)(connection).ok_or(Trouble::NotConfigured)
+    }
+
+    /// Waits until the directory knows everything that is in the log now.
+    async fn catch_up(&self) -> Result<(), Trouble> {
+        let head = self.store.log().head(event_log::Category::Envelopes).await?;
+        Ok(self.directory.wait_for(head, self.tuning.lookup_wait).await?)
+    }
+
+    /// Asks how a document stands and records what that changes.
+    async fn look(
+        &self,
+        provider: &dyn Provider,
+        subject: &Subject,
+        id: &ProviderEnvelopeId,
+    ) -> Result<Look, Trouble> {
+        match ask(provider, id).await? {
+            Some(snapshot) => self.see(provider, subject, snapshot).await,
+            None => Ok(Look::Unseen),
+        }
+    }
+
+    async fn see(
+        &self,
+        provider: &dyn Provider,
+        subject: &Subject,
+        snapshot: Snapshot,
+    ) -> Result<Look, Trouble> {
+        let (observation, at) = (observation(snapshot), self.store.clock().now());
+        let claim = observation.claim.name();
+        let reopens = provider.capabilities().reopens;
+        let command = Command::Observe { observation, source: Source::Reconciliation, reopens, at };
+        let done = match self.store.execute(subject, command, &Cause::fresh("")).await {
+            Ok(done) => done,
+            Err(ExecuteError::Rejected(_)) => return Ok(Look::Nothing),
+            Err(error) => return Err(error.into()),
+        };
+        let found = done.events.iter().any(|event| matches!(event, Event::Reconciled { .. }));
+        if found {
+            tracing::info!(envelope.id = %subject.id, claim, "reconciled: no webhook had told");
+        }
+        Ok(if found { Look::Found } else { Look::Nothing })
+    }
+}
+
+/// How a document stands; `None` where only this one is not to be seen.
+async fn ask(provider: &dyn Provider, id: &ProviderEnvelopeId) -> Result<Option<Snapshot>, ProviderError> {
+    match provider.snapshot(id).await {
+        Ok(snapshot) => Ok(Some(snapshot)),
+        Err(error) => match error.class {
+            Class::NotFound
+            | Class::NotReady
+            | Class::Conflict
+            | Class::Locked
+            | Class::Forbidden
+            | Class::InvalidRequest
+            | Class::TooLarge => {
+                tracing::debug!(provider.id = %id, %error, "a document is not to be seen");
+                Ok(None)
+            }
+            Class::Unauthorized
+            | Class::QuotaExhausted
+            | Class::RateLimited
+            | Class::OutcomeUnknown
+            | Class::Transient => Err(error),
+        },
+    }
+}
+
+/// Adds a look to the report.
+fn count(report: &mut Report, look: Look) {
+    report.looked += 1;
+    match look {
+        Look::Nothing | Look::Unseen => {}
+        Look::Found => report.found += 1,
+    }
+}
+
+/// What the operator reads of a sweep that could not go on.
+fn failed(report: Report, trouble: &Trouble) -> Failure {
+    Failure::after(report, trouble)
+}

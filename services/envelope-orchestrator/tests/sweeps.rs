@@ -1,0 +1,184 @@
+//! What no webhook told: found by asking, recorded as found.
+
+mod support;
+
+use std::time::Duration;
+
+use contracts::wire::common::JobOutcome;
+use contracts::wire::envelope as wire;
+use contracts::wire::envelope::Stage;
+use domain::intake::Claim;
+use providers::Class;
+use support::provider::{Draft, Fault, Scripted, draft};
+use support::{World, request};
+
+const OPEN: &str = "open-envelopes";
+const CHANGED: &str = "changed-documents";
+
+/// A document of sales about a deal, as a flow asks for it.
+fn of_deal(claim: Claim, deal: &str, revision: i64) -> Draft {
+    let correlation = [("deal".to_owned(), deal.to_owned())].into();
+    Draft { correlation, revision: Some(revision), ..draft(claim, 1) }
+}
+
+async fn listing() -> World {
+    let provider = Scripted::new(true);
+    provider.lists();
+    World::with(provider).await
+}
+
+/// The time of the world's clock, as a revision.
+fn now(world: &World) -> i64 {
+    world.clock.now().0
+}
+
+async fn in_review(world: &World) -> wire::Envelope {
+    let made = world.create(request("deal-1")).await.expect("it is taken");
+    world.until_stage(&made.envelope_id, Stage::Preparing).await;
+    world.clock.advance(Duration::from_secs(1));
+    world.until_stage(&made.envelope_id, Stage::InReview).await
+}
+
+#[tokio::test]
+async fn a_completion_that_no_webhook_told_is_found_by_asking_for_what_is_open() {
+    let world = World::new().await;
+    let made = in_review(&world).await;
+    world.provider.change("p-1", |draft| (draft.signed, draft.claim) = (2, Claim::Completed));
+    let run = world.run_job(OPEN).await;
+    assert_eq!((run.outcome(), run.looked, run.found), (JobOutcome::Done, 1, 1));
+    let done = world.until_stage(&made.envelope_id, Stage::Completed).await;
+    assert!(done.confirmed);
+    let kinds = world.kinds(&made.envelope_id).await;
+    assert_eq!(kinds.iter().filter(|kind| *kind == "envelope.reconciled").count(), 1);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_sweep_that_finds_nothing_leaves_no_trace_in_the_log() {
+    let world = World::new().await;
+    let made = in_review(&world).await;
+    let before = world.kinds(&made.envelope_id).await;
+    for _ in 0..3 {
+        let run = world.run_job(OPEN).await;
+        assert_eq!((run.outcome(), run.found), (JobOutcome::Done, 0));
+    }
+    assert_eq!(world.kinds(&made.envelope_id).await, before);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_document_of_sales_whose_every_webhook_was_lost_is_adopted_and_marked() {
+    let world = listing().await;
+    world.provider.add("doc-7", of_deal(Claim::Completed, "7", now(&world)));
+    let run = world.run_job(CHANGED).await;
+    assert_eq!((run.outcome(), run.found), (JobOutcome::Done, 1));
+    let adopted = world.until_adopted().await;
+    assert_eq!((adopted.provider_id.as_str(), adopted.stage()), ("doc-7", Stage::Completed));
+    let kinds = world.kinds(&adopted.envelope_id).await;
+    assert_eq!(kinds.first().map(String::as_str), Some("envelope.adopted"));
+    assert!(kinds.iter().any(|kind| kind == "envelope.reconciled"), "{kinds:?}");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_document_that_no_flow_wants_is_looked_at_once_however_often_it_is_listed() {
+    let world = listing().await;
+    let stranger = Draft { revision: Some(now(&world)), ..draft(Claim::Sent, 1) };
+    world.provider.add("doc-8", stranger);
+    for _ in 0..3 {
+        assert_eq!(world.run_job(CHANGED).await.found, 0);
+    }
+    assert_eq!(world.provider.calls("snapshot doc-8"), 1);
+    world.provider.change("doc-8", |draft| draft.revision = draft.revision.map(|at| at + 1));
+    world.run_job(CHANGED).await;
+    assert_eq!(world.provider.calls("snapshot doc-8"), 2);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_reopening_that_no_webhook_told_is_found_among_what_changed() {
+    let world = listing().await;
+    world.provider.add("doc-7", of_deal(Claim::Completed, "7", now(&world)));
+    world.run_job(CHANGED).await;
+    let closed = world.until_adopted().await;
+    world.until_stage(&closed.envelope_id, Stage::Completed).await;
+    world.provider.change("doc-7", |draft| {
+        (draft.claim, draft.revision) = (Claim::Draft, draft.revision.map(|at| at + 60_000));
+    });
+    assert_eq!(world.run_job(CHANGED).await.found, 1);
+    let again = world.until_stage(&closed.envelope_id, Stage::InReview).await;
+    assert_eq!(again.generation, 2);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn an_envelope_whose_create_call_never_came_back_is_found_by_the_id_it_carries() {
+    let world = listing().await;
+    world.provider.fail("create", [Fault::Gate]);
+    let made = world.create(request("deal-1")).await.unwrap();
+    world.provider.until(|provider| provider.calls("create") == 1).await;
+    let at = now(&world);
+    world.provider.change("p-1", |draft| draft.revision = Some(at));
+    assert_eq!(world.run_job(CHANGED).await.found, 1);
+    assert_eq!(world.get(&made.envelope_id).await.provider_id, "p-1");
+    world.provider.open_gate();
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn many_changes_are_walked_page_by_page_even_where_time_stands_still() {
+    let world = listing().await;
+    let at = now(&world);
+    for number in 0..11 {
+        // Five of them changed in the same millisecond: more than a page.
+        let revision = at + if (3..8).contains(&number) { 3 } else { number };
+        world.provider.add(&format!("doc-{number}"), of_deal(Claim::Sent, &number.to_string(), revision));
+    }
+    let run = world.run_job(CHANGED).await;
+    assert_eq!((run.outcome(), run.found), (JobOutcome::Done, 11));
+    assert_eq!(world.run_job(CHANGED).await.found, 0);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_provider_that_does_not_answer_costs_a_run_but_no_finding() {
+    let world = listing().await;
+    // The first run of every job comes by itself.
+    while world.jobs().await.iter().any(|job| job.last.is_none()) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    world.provider.add("doc-7", of_deal(Claim::Sent, "7", now(&world)));
+    world.provider.fail("snapshot", [Fault::Refuse(Class::Transient)]);
+    let failed = world.run_job(CHANGED).await;
+    assert_eq!(failed.outcome(), JobOutcome::Failed);
+    assert!(failed.note.contains("transient"), "{}", failed.note);
+    let run = world.run_job(CHANGED).await;
+    assert_eq!((run.outcome(), run.found), (JobOutcome::Done, 1));
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn after_an_outage_everything_open_is_asked_for_at_the_start() {
+    let world = World::new().await;
+    let made = in_review(&world).await;
+    world.run_job(OPEN).await;
+    let (clock, provider) = (world.clock.clone(), world.provider.clone());
+    let stopped = world.restart();
+    // Longer than any provider tries: 2 h 36 min at one of them.
+    clock.advance(Duration::from_secs(3 * 3600));
+    provider.change("p-1", |draft| (draft.signed, draft.claim) = (2, Claim::Completed));
+    let world = stopped.await;
+    world.until_stage(&made.envelope_id, Stage::Completed).await;
+    let swept = async {
+        loop {
+            let jobs = world.jobs().await;
+            let last = jobs.iter().find(|job| job.name == OPEN).and_then(|job| job.last.clone());
+            if last.is_some_and(|run| run.started_ms == world.clock.now().0) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), swept).await.expect("the sweep runs at the start");
+    world.stop().await;
+}
