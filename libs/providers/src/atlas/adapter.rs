@@ -1,5 +1,6 @@
 //! Calling Atlas (atlas.md §3, §21).
 
+mod account;
 mod find;
 mod options;
 mod templates;
@@ -24,7 +25,7 @@ use crate::{
     Capabilities, Class, ConnectError, ConnectionSettings, CreateOrder, Created, CreditTerms, FieldEdit,
     Provider, ProviderError, Snapshot, Source,
 };
-pub(super) use options::Account;
+use account::Account;
 use options::Options;
 use templates::Templates;
 
@@ -55,7 +56,7 @@ impl Adapter {
         Ok(Self {
             calls: Calls::new(&settings, options.pace)?,
             dialect: options.dialect,
-            account: options.account(&settings)?,
+            account: Account::new(options.account.as_deref(), options.provide.clone(), &settings)?,
             uploads: options.uploads,
             quota_pause: options.quota_pause(&settings)?,
             credits: options.credits(),
@@ -73,13 +74,7 @@ impl Adapter {
     }
 
     fn authorised(&self, request: Request) -> Request {
-        let request = request.bearer(&self.calls.key());
-        match &self.account {
-            Account::Own => request,
-            Account::Connected(account) => {
-                request.header(HeaderName::from_static("atlas-account"), account.clone())
-            }
-        }
+        self.account.named_on(request.bearer(&self.calls.key()))
     }
 
     fn check(&self, response: Response, call: Call) -> Result<Response, ProviderError> {
@@ -138,6 +133,7 @@ impl Provider for Adapter {
         let request =
             requests::create(self.dialect, self.uploads, order, webhook_url, |path| self.url(path))?;
         let request = with_key(request, key)?;
+        self.provide_account().await?;
         if let Source::Template { id, prefill } = &order.source {
             self.check_template(id, &order.parties, prefill).await?;
         }

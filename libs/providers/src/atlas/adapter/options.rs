@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use domain::time::Timestamp;
-use http::HeaderValue;
 use serde::Deserialize;
 
 use super::super::dialect::Dialect;
 use super::super::requests::Transport;
+use super::account::Wish;
 use crate::calls::Pace;
 use crate::{ConnectError, ConnectionSettings, CreditTerms};
 
@@ -18,7 +18,9 @@ pub(super) struct Options {
     /// The generation of the API: `g1` or `g2`.
     pub dialect: Dialect,
     /// The connected account of a platform key, `ext_…` or an id; none for one's own.
-    account: Option<String>,
+    pub account: Option<String>,
+    /// Has the vendor make that account when it is first needed.
+    pub provide: Option<Wish>,
     /// How uploads travel: `multipart` or `inline`. The vendor keeps idempotency keys by transport, so it is to be
     /// changed only while no upload is under way.
     pub uploads: Transport,
@@ -45,6 +47,7 @@ impl Default for Options {
         Self {
             dialect: Dialect::default(),
             account: None,
+            provide: None,
             uploads: Transport::default(),
             quota_pause_seconds: 900.0,
             credits: None,
@@ -53,21 +56,7 @@ impl Default for Options {
     }
 }
 
-/// On whose behalf calls are made. Without it an envelope silently lands on the platform's own account.
-#[derive(Clone, Debug)]
-pub(in super::super) enum Account {
-    Own,
-    Connected(HeaderValue),
-}
-
 impl Options {
-    pub(super) fn account(&self, settings: &ConnectionSettings) -> Result<Account, ConnectError> {
-        let Some(account) = &self.account else { return Ok(Account::Own) };
-        let printable = !account.is_empty() && account.bytes().all(|byte| byte.is_ascii_graphic());
-        let value = printable.then(|| HeaderValue::from_str(account).ok()).flatten();
-        value.map(Account::Connected).ok_or_else(|| wrong(settings, "account must be printable ASCII"))
-    }
-
     pub(super) fn quota_pause(&self, settings: &ConnectionSettings) -> Result<Duration, ConnectError> {
         Duration::try_from_secs_f64(self.quota_pause_seconds)
             .map_err(|_| wrong(settings, "quota_pause_seconds must be a positive number of seconds"))
