@@ -39,6 +39,8 @@ journeys! {
     voided_by_us
     detection_needs_attention
     pandadoc_document_sent_by_sales
+    pandadoc_driven
+    pandadoc_reopens_and_corrects
     webhook_before_create_returned
     create_times_out_after_apply
     link_write_fails_three_times

@@ -18,6 +18,8 @@ mod every_permutation_of_a_lifecycle;
 mod journal;
 mod link_write_fails_three_times;
 mod pandadoc_document_sent_by_sales;
+mod pandadoc_driven;
+mod pandadoc_reopens_and_corrects;
 mod people;
 mod same_webhook_twenty_times;
 mod stage;
@@ -133,6 +135,8 @@ journeys! {
     voided_by_us, false, "We cancel what is out for signature";
     detection_needs_attention, false, "Finding the signature fields takes long, fails, finds none, or moves";
     pandadoc_document_sent_by_sales, false, "Sales sends a document inside PandaDoc, and its deal knows";
+    pandadoc_driven, true, "The second provider is driven, and everything goes wrong once";
+    pandadoc_reopens_and_corrects, false, "What had ended at the second provider begins again, or ends otherwise";
     webhook_before_create_returned, false, "The provider's webhook overtakes its answer";
     create_times_out_after_apply, true, "The provider makes the envelope, but its answer is lost";
     link_write_fails_three_times, false, "The CRM fails three times before it takes the link";

@@ -20,6 +20,10 @@ pub mod asks {
     pub const FOR_TEMPLATE: &str = "readytosend";
     /// The order form is fetched here, uploaded, and sent without review.
     pub const FOR_UPLOAD: &str = "decisionmakerboughtin";
+    /// A template at the second provider, sent without review.
+    pub const FOR_SECOND_TEMPLATE: &str = "presentationscheduled";
+    /// The second provider fetches the order form; a person reviews and sends it there.
+    pub const FOR_SECOND_REVIEW: &str = "qualifiedtobuy";
 }
 
 /// A deal of a journey's own.

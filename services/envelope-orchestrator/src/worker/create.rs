@@ -4,6 +4,7 @@
 //! forgotten ours, an earlier try is searched for first; what it left is adopted.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use domain::envelope::{Command, CreateFailure, Document, Order, SendPolicy, Source as From, Stage};
 use providers::{
@@ -66,6 +67,10 @@ impl Worker {
         let started = self.now().since(job.envelope.stage_since);
         if can.idempotency_keys && started < can.key_window {
             return Ok(None);
+        }
+        if !can.idempotency_keys && job.attempt == 1 && can.search_lag > Duration::ZERO {
+            // Whoever tried before has died with it, perhaps just now: what it made may not be found yet.
+            return Err(Halt::retry(can.search_lag, "an earlier try may not be found yet"));
         }
         let found = job.provider.find(&job.subject.id, &order.correlation.external_id).await;
         found.map_err(|error| self.after_read(job, &error))
