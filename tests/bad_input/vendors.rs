@@ -101,7 +101,8 @@ impl Door {
         let line = eventually("the ledger", DEADLINE, || {
             let mut verification = verification.clone();
             async move {
-                let request = GetLedgerRequest { connection: connection.to_owned(), min_position: 0 };
+                let request =
+                    GetLedgerRequest { connection: connection.to_owned(), min_position: 0, since_ms: None };
                 let lines = verification.get_ledger(request).await?.into_inner().lines;
                 Ok(lines.into_iter().next().filter(|line| line.received >= received))
             }

@@ -80,6 +80,8 @@ pub struct Answered {
     pub handled: Position,
     /// Position of the desk's own category that was counted up to.
     pub position: Position,
+    /// Every signal that was counted lies at this position of the intake or before it.
+    pub intake_head: Position,
     /// Whether everything in flight was found; `false` when the consumer is too far behind to look through it.
     pub complete: bool,
 }
@@ -137,7 +139,8 @@ impl Desk {
         let complete = self.in_flight(handled, upto, position, &mut waiting).await?;
         waiting.retain(|(connection, ..), _| asked.connection.is_empty() || *connection == asked.connection);
         add_waiting(&mut counted, &waiting, asked.since_ms);
-        Ok(Answered { tallies: counted, handled, position, complete })
+        let intake_head = self.log.head(Category::Intake).await?;
+        Ok(Answered { tallies: counted, handled, position, intake_head, complete })
     }
 
     /// Settles what a dead letter holds, because a person discards it; its position is the one in the intake.

@@ -130,6 +130,7 @@ impl CrmSyncService for Service {
             handled_position: answered.handled.0,
             position: answered.position.0,
             complete: answered.complete,
+            intake_head: answered.intake_head.0,
         }))
     }
 

@@ -80,7 +80,8 @@ pub struct Loaded {
 /// What a command did.
 #[derive(Clone, Debug)]
 pub struct Executed {
-    /// What became true; empty when nothing changed.
+    /// What became true; empty when nothing changed. Of a command that was carried out before: what it did then,
+    /// without what is personal in it.
     pub events: Vec<Event>,
     /// The envelope afterwards.
     pub envelope: Envelope,
@@ -178,9 +179,13 @@ impl Store {
         let entity = subject.entity()?;
         for attempt in 1..=ATTEMPTS_MAX {
             let loaded = self.load(subject).await?;
-            let done = loaded.history.iter().any(|recorded| recorded.command_id == cause.command_id);
-            let events = if done { Vec::new() } else { decide(&loaded.envelope, command.clone())? };
-            if events.is_empty() {
+            let done = loaded.history.iter().find(|recorded| recorded.command_id == cause.command_id);
+            let repeated = done.is_some();
+            let events = match done {
+                Some(recorded) => decoded(recorded, &Opener::new(None))?,
+                None => decide(&loaded.envelope, command.clone())?,
+            };
+            if repeated || events.is_empty() {
                 let position = Position(loaded.version.0);
                 return Ok(Executed { events, envelope: loaded.envelope, position });
             }
@@ -192,7 +197,8 @@ impl Store {
             match self.log.append(&entity, expected, commit).await {
                 Ok(appended) => {
                     let envelope = count(loaded.envelope, &events);
-                    return Ok(Executed { events, envelope, position: appended.position });
+                    let position = appended.position;
+                    return Ok(Executed { events, envelope, position });
                 }
                 Err(AppendError::Conflict { .. }) => {}
                 Err(AppendError::Unknown) if attempt < 3 => {}
@@ -259,11 +265,15 @@ impl ExecuteError {
     }
 }
 
+fn decoded(recorded: &Recorded, opener: &Opener) -> Result<Vec<Event>, DecodeError> {
+    let events = recorded.events.iter();
+    events.map(|event| codec::decode(&event.kind, event.schema, &event.payload, &event.id, opener)).collect()
+}
+
 fn replay(history: Vec<Recorded>, opener: &Opener) -> Result<Loaded, ExecuteError> {
     let mut envelope = Envelope::default();
-    for event in history.iter().flat_map(|recorded| &recorded.events) {
-        let event = codec::decode(&event.kind, event.schema, &event.payload, &event.id, opener)?;
-        envelope = evolve(envelope, &event);
+    for recorded in &history {
+        envelope = decoded(recorded, opener)?.iter().fold(envelope, evolve);
     }
     Ok(Loaded {
         envelope,

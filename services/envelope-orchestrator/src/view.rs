@@ -4,10 +4,12 @@
 //! view only says where to look.
 
 use contracts::envelope as codec;
+use contracts::ledger::{KIND_PREFIX, LedgerEvent};
 use contracts::seal::Opener;
 use domain::envelope::{Envelope, Stage, evolve};
-use domain::ids::{ConnectionId, EnvelopeId, ProviderEnvelopeId, TenantId};
-use event_log::{Recorded, RecordedEvent, Version};
+use domain::ids::{ConnectionId, EnvelopeId, IdError, ProviderEnvelopeId, TenantId};
+use event_log::{Entity, Recorded, RecordedEvent, Version};
+use ledger::names;
 use projection::{Rows, View, ViewError};
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +25,12 @@ pub const OPEN: &str = "open";
 pub const NAMELESS: &str = "nameless";
 /// Newest first: inverted request time and envelope id → nothing.
 pub const NEWEST: &str = "newest";
+
+/// Signals that wait for their envelope: tenant, zero byte, entity → the event that parked it.
+pub const EARLY: &str = "early";
+
+/// Kind of the event that marks what only a sweep found.
+const RECONCILED: &str = "envelope.reconciled";
 
 /// What is known of an envelope beside the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,11 +67,13 @@ impl View for Envelopes {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn apply(&self, recorded: &Recorded, rows: &mut Rows<'_>) -> Result<(), ViewError> {
-        let Some(Subject { tenant, id }) = Subject::of(&recorded.entity) else { return Ok(()) };
+        let Some(Subject { tenant, id }) = Subject::of(&recorded.entity) else {
+            return keep_book(recorded, rows);
+        };
         let key = id.as_bytes();
         let before: Option<Row> = match rows.get(ENVELOPES, key)? {
             Some(bytes) => Some(serde_json::from_slice(&bytes).map_err(ViewError::undecodable)?),
@@ -75,6 +85,7 @@ impl View for Envelopes {
         {
             rows.put(NEWEST, &newest_key(first, &id), [])?;
         }
+        count_reconciled(&after.connection, recorded, rows)?;
         if before.as_ref() == Some(&after) {
             return Ok(());
         }
@@ -86,6 +97,35 @@ impl View for Envelopes {
         mark(rows, OPEN, key, after.open)?;
         rows.put(ENVELOPES, key, after.to_bytes())
     }
+}
+
+/// What became of signals: counted, and who waits for an envelope is listed.
+fn keep_book(recorded: &Recorded, rows: &mut Rows<'_>) -> Result<(), ViewError> {
+    let key = early_key(&recorded.entity);
+    for event in recorded.events.iter().filter(|event| event.kind.starts_with(KIND_PREFIX)) {
+        let fact = contracts::ledger::decode(&event.kind, event.schema, &event.payload);
+        match fact.map_err(ViewError::undecodable)? {
+            LedgerEvent::Parked(_) => rows.put(EARLY, &key, event.payload.to_vec())?,
+            LedgerEvent::Settled(settled) => {
+                rows.remove(EARLY, &key)?;
+                ledger::count_settled(rows, &settled)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn early_key(entity: &Entity) -> Vec<u8> {
+    [entity.tenant().as_str().as_bytes(), &[0], entity.id().as_bytes()].concat()
+}
+
+fn count_reconciled(connection: &str, recorded: &Recorded, rows: &mut Rows<'_>) -> Result<(), ViewError> {
+    for event in recorded.events.iter().filter(|event| event.kind == RECONCILED) {
+        let connection: ConnectionId =
+            connection.parse().map_err(|error: IdError| ViewError::undecodable(error))?;
+        ledger::count(rows, &connection, event.occurred_at, &[(names::RECONCILED, 1)])?;
+    }
+    Ok(())
 }
 
 /// The row after a commit. Only the stage, the connection and the provider's id are followed.

@@ -9,16 +9,20 @@ use domain::ids::ConnectionId;
 use domain::intake::{Meaning, NoMeaning};
 use domain::time::Timestamp;
 use event_log::{Position, Recorded};
+use ledger::names;
 use projection::{Projection, ProjectionError, Rows, View, ViewError};
 use tonic::Status;
 
 use crate::keys;
+use crate::parked::Parked;
 use crate::quarantine::view;
 
 /// One row a connection.
 const LEDGER: &str = "ledger";
 /// Longest wait for the projection.
 const WAIT_MAX: Duration = Duration::from_secs(10);
+/// Reads of a view that moves on while it is read, before its movement is put up with.
+const READS_MAX: usize = 20;
 /// Most connections a ledger shows.
 const CONNECTIONS_MAX: usize = 1_000;
 
@@ -32,7 +36,7 @@ impl View for LedgerView {
     }
 
     fn version(&self) -> u32 {
-        2
+        3
     }
 
     fn apply(&self, recorded: &Recorded, rows: &mut Rows<'_>) -> Result<(), ViewError> {
@@ -48,6 +52,9 @@ impl View for LedgerView {
                 IntakeEvent::Duplicated(duplicated) => {
                     keys::duplicated(&duplicated, rows)?;
                     let Duplicated { connection, received_at, times, .. } = duplicated;
+                    let repeated = i64::from(times);
+                    let counts = [(names::RECEIVED, repeated), (names::DUPLICATE, repeated)];
+                    ledger::count(rows, &connection, received_at, &counts)?;
                     change(&connection, received_at, rows, |line| {
                         line.received += u64::from(times);
                         line.duplicate += u64::from(times);
@@ -55,6 +62,8 @@ impl View for LedgerView {
                 }
                 IntakeEvent::Quarantined(quarantined) => {
                     view::enters(recorded, &quarantined, rows)?;
+                    let (connection, at) = (&quarantined.connection, quarantined.received_at);
+                    ledger::count(rows, connection, at, &[(names::RECEIVED, 1), (names::QUARANTINED, 1)])?;
                     change(&quarantined.connection, quarantined.received_at, rows, |line| {
                         line.received += 1;
                         line.quarantined += 1;
@@ -63,6 +72,8 @@ impl View for LedgerView {
                 // Its signals are counted as they are appended; the delivery itself is not in quarantine any more.
                 IntakeEvent::Released(released) => {
                     view::leaves(recorded, &released.connection, released.content_bytes, rows)?;
+                    let (connection, at) = (&released.connection, released.received_at);
+                    ledger::count(rows, connection, at, &[(names::RECEIVED, -1), (names::RELEASED, 1)])?;
                     change(&released.connection, released.received_at, rows, |line| {
                         line.received -= 1;
                         line.quarantined -= 1;
@@ -70,8 +81,13 @@ impl View for LedgerView {
                 }
                 IntakeEvent::Discarded(discarded) => {
                     view::leaves(recorded, &discarded.connection, discarded.content_bytes, rows)?;
+                    let (connection, at) = (&discarded.connection, discarded.received_at);
+                    ledger::count(rows, connection, at, &[(names::DISCARDED, 1)])?;
                 }
                 IntakeEvent::Refused(refused) => {
+                    let times = i64::try_from(refused.times).unwrap_or(i64::MAX);
+                    let counts = [(names::RECEIVED, times), (names::REFUSED, times)];
+                    ledger::count(rows, &refused.connection, refused.received_at, &counts)?;
                     change(&refused.connection, refused.received_at, rows, |line| {
                         line.received += refused.times;
                         line.quarantined += refused.times;
@@ -84,6 +100,16 @@ impl View for LedgerView {
 }
 
 fn count_accepted(accepted: &Accepted, rows: &mut Rows<'_>) -> Result<(), ViewError> {
+    let meaning = match &accepted.meaning {
+        Meaning::Envelope(_) => names::ENVELOPE_NEWS.to_owned(),
+        Meaning::Record(_) => names::RECORD_CHANGES.to_owned(),
+        Meaning::Nothing(why) => format!("{}{}", names::NOTHING, why.code()),
+    };
+    let mut counts = vec![(names::RECEIVED, 1), (names::ACCEPTED, 1), (meaning.as_str(), 1)];
+    if accepted.replayed {
+        counts.push((names::REPLAYED, 1));
+    }
+    ledger::count(rows, &accepted.connection, accepted.received_at, &counts)?;
     change(&accepted.connection, accepted.received_at, rows, |line| {
         line.received += 1;
         line.accepted += 1;
@@ -115,10 +141,20 @@ fn change(
 /// The ledger, as far as the caller asks for at least.
 pub async fn answer(
     ledger: &Projection<LedgerView>,
+    parked: &Parked,
     request: &wire::GetLedgerRequest,
 ) -> Result<wire::GetLedgerResponse, Status> {
     ledger.wait_for(Position(request.min_position), WAIT_MAX).await.map_err(unavailable)?;
-    let position = ledger.position().0;
+    let (mut position, mut tallies) = (ledger.position(), Vec::new());
+    for _ in 0..READS_MAX {
+        tallies = ::ledger::tallies(ledger, &request.connection, request.since_ms).map_err(book)?;
+        let now = ledger.position();
+        if now == position {
+            break;
+        }
+        position = now;
+    }
+    tallies.extend(parked.tallies(&request.connection, request.since_ms).await.map_err(book)?);
     let mut lines = Vec::new();
     for row in
         ledger.scan(LEDGER, request.connection.as_bytes(), CONNECTIONS_MAX, None).map_err(unavailable)?
@@ -128,7 +164,11 @@ pub async fn answer(
             lines.push(line);
         }
     }
-    Ok(wire::GetLedgerResponse { lines, position })
+    Ok(wire::GetLedgerResponse { lines, position: position.0, tallies })
+}
+
+fn book(error: ledger::DeskError) -> Status {
+    Status::unavailable(error.to_string())
 }
 
 fn unavailable(error: ProjectionError) -> Status {

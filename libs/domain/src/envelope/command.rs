@@ -179,6 +179,18 @@ pub enum Rejection {
     },
 }
 
+impl Rejection {
+    /// The stable code, as it stands in the ledger.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Rejection::NeverRequested => "never_requested",
+            Rejection::AlreadyRequested => "already_requested",
+            Rejection::WrongStage { .. } => "wrong_stage",
+            Rejection::NotReady { .. } => "not_ready",
+        }
+    }
+}
+
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -88,6 +88,21 @@ pub enum IgnoreReason {
     NoEffect,
 }
 
+impl IgnoreReason {
+    /// The stable code, as it stands in the ledger.
+    pub const fn code(self) -> &'static str {
+        match self {
+            IgnoreReason::Stale => "stale",
+            IgnoreReason::NothingNew => "nothing_new",
+            IgnoreReason::Late => "late",
+            IgnoreReason::Closed => "closed",
+            IgnoreReason::Illegal => "illegal",
+            IgnoreReason::Contradiction => "contradiction",
+            IgnoreReason::NoEffect => "no_effect",
+        }
+    }
+}
+
 /// How a closed envelope's end was corrected by the provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Correction {

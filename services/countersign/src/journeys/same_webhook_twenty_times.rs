@@ -108,7 +108,7 @@ async fn everything_told(stage: &Stage, provider_id: &str) -> Result<()> {
 }
 
 async fn line(stage: &Stage) -> Result<LedgerLine> {
-    let request = GetLedgerRequest { connection: PROVIDER.to_owned(), min_position: 0 };
+    let request = GetLedgerRequest { connection: PROVIDER.to_owned(), min_position: 0, since_ms: None };
     let ledger = stage.verification().get_ledger(request).await?.into_inner();
     ledger.lines.into_iter().next().context("the ledger has no line for the provider")
 }

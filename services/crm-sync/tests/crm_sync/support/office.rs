@@ -162,4 +162,53 @@ impl EnvelopeService for Office {
     ) -> Result<Response<Self::DownloadArtifactStream>, Status> {
         Err(Status::unimplemented("not asked by crm-sync"))
     }
+
+    async fn get_ledger(
+        &self,
+        _: Request<wire::GetLedgerRequest>,
+    ) -> Result<Response<wire::GetLedgerResponse>, Status> {
+        Err(Status::unimplemented("not asked by crm-sync"))
+    }
+
+    async fn list_early_arrivals(
+        &self,
+        _: Request<wire::ListEarlyArrivalsRequest>,
+    ) -> Result<Response<wire::ListEarlyArrivalsResponse>, Status> {
+        Err(Status::unimplemented("not asked by crm-sync"))
+    }
+
+    async fn list_dead_letters(
+        &self,
+        _: Request<wire::ListDeadLettersRequest>,
+    ) -> Result<Response<wire::ListDeadLettersResponse>, Status> {
+        Err(Status::unimplemented("not asked by crm-sync"))
+    }
+
+    async fn retry_dead_letter(
+        &self,
+        _: Request<wire::RetryDeadLetterRequest>,
+    ) -> Result<Response<wire::RetryDeadLetterResponse>, Status> {
+        Err(Status::unimplemented("not asked by crm-sync"))
+    }
+
+    async fn discard_dead_letter(
+        &self,
+        _: Request<wire::DiscardDeadLetterRequest>,
+    ) -> Result<Response<wire::DiscardDeadLetterResponse>, Status> {
+        Err(Status::unimplemented("not asked by crm-sync"))
+    }
+
+    async fn list_jobs(
+        &self,
+        _: Request<wire::ListJobsRequest>,
+    ) -> Result<Response<wire::ListJobsResponse>, Status> {
+        Err(Status::unimplemented("not asked by crm-sync"))
+    }
+
+    async fn run_job(
+        &self,
+        _: Request<wire::RunJobRequest>,
+    ) -> Result<Response<wire::RunJobResponse>, Status> {
+        Err(Status::unimplemented("not asked by crm-sync"))
+    }
 }
