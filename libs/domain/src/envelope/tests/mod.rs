@@ -10,4 +10,5 @@ mod reconciling;
 mod sending;
 mod signing;
 mod strategies;
+mod table;
 mod waiting;
