@@ -24,6 +24,14 @@ pub struct KindRule {
     pub regions: &'static [&'static str],
 }
 
+impl KindRule {
+    /// The fields whose keys verify webhooks. Where the key for calls signs them, an address that is registered with
+    /// the vendor may have a secret of its own beside it, under `shared_keys`.
+    pub fn verifying(&self) -> impl Iterator<Item = &'static str> {
+        std::iter::once(self.verify).chain((self.call == self.verify).then_some("shared_keys"))
+    }
+}
+
 /// One account at a signature provider or a CRM.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -144,9 +144,10 @@ fn credentials(
                 })
                 .ok()
         });
-        KeySet::new(keys.collect())
+        keys.collect::<Vec<VerifyKey>>()
     };
-    let (call, verify) = (read(rule.call), read(rule.verify));
+    let call = KeySet::new(read(rule.call));
+    let verify = KeySet::new(rule.verifying().flat_map(read).collect());
     let oauth = connection.oauth.as_ref();
     let oauth = oauth.and_then(|oauth| super::oauth::credentials(id, oauth, environment, mistakes));
     Credentials { call, verify, oauth }

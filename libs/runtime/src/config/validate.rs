@@ -84,7 +84,10 @@ fn check_connection(
         }
     }
     for field in SECRET_FIELDS {
-        if field != rule.call && field != rule.verify && !connection.secrets(field).is_empty() {
+        if field != rule.call
+            && !rule.verifying().any(|verifying| verifying == field)
+            && !connection.secrets(field).is_empty()
+        {
             let what = format!("a connection of kind `{}` does not use `{field}`", rule.kind);
             let mend = format!("its keys go under `{}` and `{}`", rule.call, rule.verify);
             mistakes.push(Mistake::new(KEY_MISSING, format!("{path}.{field}"), what, mend));

@@ -47,3 +47,20 @@ fn a_secret_in_a_file_is_read_from_there() {
     let key = loaded.credentials(&"crm-main".parse().unwrap()).unwrap().call_key(Timestamp(0)).unwrap();
     assert_eq!(key.expose_secret(), "from-file");
 }
+
+#[test]
+fn where_the_key_for_calls_signs_webhooks_an_address_may_have_a_secret_of_its_own() {
+    let text =
+        GOOD.replacen("    kind: signer", "    shared_keys: [{id: w1, env: CRM_TOKEN}]\n    kind: signer", 1);
+    let loaded = Loaded::new(&text, RULES, &environment()).unwrap();
+    let credentials = loaded.credentials(&"signer-main".parse().unwrap()).unwrap();
+    let now = Timestamp(1_798_600_000_000);
+    let ids: Vec<String> = credentials.verify.in_force(now).into_iter().map(|(id, _)| id).collect();
+    assert_eq!(ids, ["k1", "k0", "w1"]);
+    assert!(credentials.call.keys().iter().all(|key| key.id != "w1"), "it makes no calls");
+
+    let other =
+        GOOD.replacen("    kind: sheets", "    shared_keys: [{id: w1, env: CRM_TOKEN}]\n    kind: sheets", 1);
+    let refused = Loaded::new(&other, RULES, &environment()).unwrap_err().to_string();
+    assert!(refused.contains("does not use `shared_keys`"), "{refused}");
+}
