@@ -65,7 +65,12 @@ impl Worker {
         if matches!(error.class, Class::Unauthorized | Class::Forbidden) {
             tracing::error!(connection = %job.connection, reason = told(error), "CS-ORCH-005: the provider refuses our key");
         }
-        match backoff.pause(may_pass(error), job.attempt, runtime::random::jitter()) {
+        let retry = match may_pass(error) {
+            // Our own idea of how long it may last, so it follows the pace of the provider's life.
+            Retry::After(pause) if error.retry == Retry::Never => Retry::After(self.tuning.scaled(pause)),
+            retry => retry,
+        };
+        match backoff.pause(retry, job.attempt, runtime::random::jitter()) {
             Some(pause) => Halt::retry(pause, told(error)),
             None => Halt::GiveUp { reason: told(error) },
         }

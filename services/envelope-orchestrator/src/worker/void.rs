@@ -1,11 +1,19 @@
 //! Cancelling at the provider, and nudging a signer.
 
+use std::time::Duration;
+
 use domain::envelope::{Command, Source, VoidReason};
 use domain::intake::Claim;
+use domain::retry::Retry;
 use providers::Class;
 
-use super::halt::{Step, told};
+use super::halt::{Halt, Step, told};
 use super::{Job, Worker};
+
+/// Tries of one reminder.
+const REMINDER_TRIES: u32 = 5;
+/// Longest pause that a vendor may ask for before a reminder: one that asks for more has just reminded.
+const REMINDER_PATIENCE: Duration = Duration::from_secs(60);
 
 impl Worker {
     pub(super) async fn void(&self, job: &mut Job, reason: VoidReason) -> Step {
@@ -34,22 +42,29 @@ impl Worker {
         }
     }
 
+    /// A nudge is worth a little patience and no dead letter, and nothing else of the envelope waits behind it for
+    /// long. No vendor takes a key for it and none tells whether it went out: after an unknown outcome it is not made
+    /// again, because one reminder too few is better than two.
     pub(super) async fn remind(&self, job: &mut Job) -> Step {
         let id = job.provider_id()?;
         let Err(error) = job.provider.remind(&id).await else { return Ok(()) };
-        match error.class {
-            Class::RateLimited | Class::Transient | Class::OutcomeUnknown | Class::Unauthorized => {
-                Err(self.after_write(job, &error))
+        let once_more = match error.class {
+            Class::RateLimited | Class::Transient | Class::Unauthorized | Class::Locked | Class::NotReady => {
+                job.attempt < REMINDER_TRIES
             }
-            // Nobody is to be nudged any more, or the provider does not do it: a reminder is not worth a dead letter.
+            // Nobody is to be nudged any more, or the provider does not do it, or it may have been done.
             Class::Conflict
             | Class::NotFound
             | Class::InvalidRequest
             | Class::Forbidden
             | Class::QuotaExhausted
-            | Class::NotReady
-            | Class::Locked
-            | Class::TooLarge => {
+            | Class::TooLarge
+            | Class::OutcomeUnknown => false,
+        };
+        let asked_for_more = matches!(error.retry, Retry::After(pause) if pause > REMINDER_PATIENCE);
+        match self.after_write(job, &error) {
+            halt @ Halt::Retry { .. } if once_more && !asked_for_more => Err(halt),
+            Halt::Retry { .. } | Halt::Settled | Halt::GiveUp { .. } => {
                 tracing::info!(envelope.id = %job.subject.id, reason = told(&error), "not reminded");
                 Ok(())
             }
