@@ -92,12 +92,12 @@ impl Credits {
         for account in self.accounts("")? {
             let connection = account.connection.to_string();
             let used = account.ever.used(&account.terms);
-            let gauge = |name: &'static str| metrics::gauge!(name, "connection" => connection.clone());
-            gauge("orchestrator_credits_used").set(used as f64);
-            gauge("orchestrator_credits_exhausted").set(f64::from(u8::from(account.statement.exhausted)));
+            let exhausted = u8::from(account.statement.exhausted);
             // a number that nobody knows is no zero
             let remaining = account.statement.remaining.map_or(f64::NAN, |remaining| remaining as f64);
-            gauge("orchestrator_credits_remaining").set(remaining);
+            metrics::gauge!("orchestrator_credits_used", "connection" => connection.clone()).set(used as f64);
+            metrics::gauge!("orchestrator_credits_exhausted", "connection" => connection.clone()).set(exhausted);
+            metrics::gauge!("orchestrator_credits_remaining", "connection" => connection).set(remaining);
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use super::*;
 use crate::envelope::VoidReason;
 use crate::intake::PartyNews;
 
-const ATLAS: Terms = Terms { refunded_if_untouched: true, known: Some((10, Timestamp(0))) };
+const TERMS: Terms = Terms { refunded_if_untouched: true, known: Some((10, Timestamp(0))) };
 const AT: Timestamp = Timestamp(1_000);
 const DAY_MS: i64 = 86_400_000;
 
@@ -66,34 +66,34 @@ fn a_void_after_a_signature_or_of_a_draft_gives_nothing_back() {
 
 #[test]
 fn a_vendor_without_refunds_keeps_what_it_was_paid() {
-    let hard = Terms { refunded_if_untouched: false, ..ATLAS };
+    let hard = Terms { refunded_if_untouched: false, ..TERMS };
     let count = count(&[sent(), voided()]);
     assert_eq!((count.used(&hard), count.refunded(&hard)), (1, 0));
-    assert_eq!((count.used(&ATLAS), count.refunded(&ATLAS)), (0, 1));
+    assert_eq!((count.used(&TERMS), count.refunded(&TERMS)), (0, 1));
 }
 
 #[test]
 fn what_is_left_is_what_was_known_less_what_was_used() {
     let book = Book { since_known: Count { spent: 5, returned: 2 }, ..Book::default() };
-    assert_eq!(book.statement(&ATLAS, AT).remaining, Some(7));
-    let unknown = Terms { known: None, ..ATLAS };
+    assert_eq!(book.statement(&TERMS, AT).remaining, Some(7));
+    let unknown = Terms { known: None, ..TERMS };
     assert_eq!(book.statement(&unknown, AT).remaining, None);
     let more_than_there_were = Book { since_known: Count { spent: 11, returned: 0 }, ..Book::default() };
-    assert_eq!(more_than_there_were.statement(&ATLAS, AT).remaining, None, "somebody topped up");
+    assert_eq!(more_than_there_were.statement(&TERMS, AT).remaining, None, "somebody topped up");
 }
 
 #[test]
 fn after_a_refusal_nothing_is_left_until_an_envelope_gets_out() {
     let refused =
         Book { last_spent: Some(Timestamp(5)), last_refused: Some(Timestamp(6)), ..Book::default() };
-    let statement = refused.statement(&ATLAS, AT);
+    let statement = refused.statement(&TERMS, AT);
     assert_eq!((statement.remaining, statement.exhausted), (Some(0), true));
 
     let topped_up = Book { last_spent: Some(Timestamp(7)), ..refused };
-    let statement = topped_up.statement(&ATLAS, AT);
+    let statement = topped_up.statement(&TERMS, AT);
     assert_eq!((statement.remaining, statement.exhausted), (None, false), "by how many is not known");
 
-    let counted_since = Terms { known: Some((100, Timestamp(8))), ..ATLAS };
+    let counted_since = Terms { known: Some((100, Timestamp(8))), ..TERMS };
     assert_eq!(topped_up.statement(&counted_since, AT).remaining, Some(100));
 }
 
@@ -103,13 +103,13 @@ fn the_forecast_takes_the_pace_of_the_last_seven_days() {
     let since_known = Count { spent: 4, returned: 0 };
     let now = Timestamp(30 * DAY_MS);
     let book = Book { since_known, lately, lately_from: Some(Timestamp(23 * DAY_MS)), ..Book::default() };
-    let statement = book.statement(&ATLAS, now);
+    let statement = book.statement(&TERMS, now);
     assert_eq!((statement.remaining, statement.per_day), (Some(6), 2.0));
     assert_eq!(statement.runs_out, Some(Timestamp(33 * DAY_MS)));
 
     let first_hour = Book { lately_from: Some(Timestamp(30 * DAY_MS - 3_600_000)), ..book };
-    assert_eq!(first_hour.statement(&ATLAS, now).per_day, 14.0, "a pace is taken over a day at least");
-    assert_eq!(Book::default().statement(&ATLAS, now).runs_out, None, "what is not used does not run out");
+    assert_eq!(first_hour.statement(&TERMS, now).per_day, 14.0, "a pace is taken over a day at least");
+    assert_eq!(Book::default().statement(&TERMS, now).runs_out, None, "what is not used does not run out");
 }
 
 proptest! {
