@@ -122,6 +122,23 @@ async fn a_restart_in_the_middle_of_a_create_repeats_it_with_the_same_key() {
 }
 
 #[tokio::test]
+async fn a_restart_in_the_middle_of_a_create_without_keys_does_not_search_before_there_is_something_to_find()
+{
+    let world = World::with(support::provider::Scripted::new(false)).await;
+    let provider = world.provider.clone();
+    provider.finds_after(Duration::from_secs(1));
+    provider.fail("create", [Fault::Gate]);
+    provider.lose_gated();
+    let made = world.create(request("deal-1")).await.unwrap();
+    provider.until(|provider| provider.calls("create") >= 1).await;
+    // the answer is lost on the way down: nobody of this life tries again
+    let (world, ()) = tokio::join!(world.restart(), async { provider.open_gate() });
+    world.until(&made.envelope_id, |envelope| envelope.provider_id == "p-1").await;
+    assert_eq!((provider.calls("create"), provider.drafts().len()), (1, 1));
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn what_was_missed_while_we_were_down_is_polled_after_the_start() {
     let world = World::new().await;
     let made = world.create(request("deal-1")).await.unwrap();

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -57,6 +57,8 @@ struct State {
     detection: Option<Detection>,
     loses_gated: bool,
     lists: bool,
+    search_lag: Duration,
+    made: HashMap<String, Instant>,
 }
 
 /// A cheap handle to the scripted provider.
@@ -91,6 +93,21 @@ impl Scripted {
     /// From now on it lists what changed, and reopens.
     pub fn lists(&self) {
         self.state.lock().lists = true;
+    }
+
+    /// From now on its search finds nothing that is younger than this.
+    pub fn finds_after(&self, lag: Duration) {
+        self.state.lock().search_lag = lag;
+    }
+
+    /// The window of the keys is over.
+    pub fn forget_keys(&self) {
+        self.state.lock().keys.clear();
+    }
+
+    /// The script is over: what comes goes well.
+    pub fn mend(&self) {
+        self.state.lock().faults.clear();
     }
 
     pub fn open_gate(&self) {
@@ -190,7 +207,7 @@ impl Provider for Scripted {
         Capabilities {
             idempotency_keys: self.keys,
             key_window: if self.keys { Duration::from_secs(86_400) } else { Duration::ZERO },
-            search_lag: Duration::ZERO,
+            search_lag: self.state.lock().search_lag,
             reopens: lists,
             strictly_sequential: true,
             auto_send: true,
@@ -231,6 +248,7 @@ impl Provider for Scripted {
                     made.detection = state.detection.unwrap_or(Detection::Ready);
                     made.correlation.clone_from(&order.correlation);
                     state.drafts.insert(id.clone(), made);
+                    state.made.insert(id.clone(), Instant::now());
                     state.keys.insert(key.to_owned(), id.clone());
                     id
                 }
@@ -248,7 +266,10 @@ impl Provider for Scripted {
         self.enter("find", format!("find {envelope_id}"));
         let wanted = envelope_id.to_string();
         let drafts = self.drafts();
-        let found = drafts.iter().find(|(_, draft)| draft.correlation.get(ENVELOPE_ID_KEY) == Some(&wanted));
+        let state = self.state.lock();
+        let young = |id: &str| state.made.get(id).is_some_and(|made| made.elapsed() < state.search_lag);
+        let ours = |draft: &Draft| draft.correlation.get(ENVELOPE_ID_KEY) == Some(&wanted);
+        let found = drafts.iter().find(|(id, draft)| ours(draft) && !young(id));
         Ok(found.map(|(id, draft)| snapshot(id, draft)))
     }
 
@@ -292,8 +313,10 @@ impl Provider for Scripted {
     }
 
     async fn remind(&self, id: &ProviderEnvelopeId) -> Result<(), ProviderError> {
-        self.enter("remind", format!("remind {id}"));
-        Ok(())
+        match self.enter("remind", format!("remind {id}")) {
+            Some(Fault::Refuse(class)) => Err(error(class)),
+            fault => self.leave(fault).await,
+        }
     }
 
     async fn void(&self, id: &ProviderEnvelopeId, _: &str) -> Result<(), ProviderError> {
