@@ -96,7 +96,8 @@ impl Credits {
             // a number that nobody knows is no zero
             let remaining = account.statement.remaining.map_or(f64::NAN, |remaining| remaining as f64);
             metrics::gauge!("orchestrator_credits_used", "connection" => connection.clone()).set(used as f64);
-            metrics::gauge!("orchestrator_credits_exhausted", "connection" => connection.clone()).set(exhausted);
+            metrics::gauge!("orchestrator_credits_exhausted", "connection" => connection.clone())
+                .set(exhausted);
             metrics::gauge!("orchestrator_credits_remaining", "connection" => connection).set(remaining);
         }
         Ok(())

@@ -24,7 +24,8 @@ impl Worker {
     pub(super) async fn create(&self, job: &mut Job) -> Step {
         let Some(order) = job.envelope.order.clone() else { return Err(Halt::Settled) };
         let can = job.provider.capabilities();
-        let since = job.envelope.created_at.or(job.envelope.requested_at).unwrap_or(job.asked_at);
+        // from before the key was first used: a key that the provider has forgotten would make another envelope
+        let since = job.envelope.requested_at.or(job.envelope.created_at).unwrap_or(job.asked_at);
         let known = job.envelope.provider_id.is_some();
         if known && !(can.review_link && can.idempotency_keys && self.now().since(since) < can.key_window) {
             // Only a call that the provider remembers may be made for its answer.
