@@ -28,6 +28,8 @@ pub struct Known {
     pub quarantine: QuarantineLimits,
     /// How long a key must have verified nothing before it is safe to remove.
     pub key_idle: Duration,
+    /// What is allowed although it weakens the proof of origin.
+    pub warnings: Vec<&'static str>,
     sources: Sources,
 }
 
@@ -130,6 +132,7 @@ fn build(loaded: &Loaded) -> Table {
             credentials: loaded.credentials(id).cloned().unwrap_or_default(),
             quarantine: connection.quarantine.clone(),
             key_idle: connection.key_idle.map_or_else(|| scheme.retry_horizon(), |idle| idle.duration()),
+            warnings: crms::warnings(&connection.kind, &connection.options.clone().into_iter().collect()),
             sources: Sources::of(connection, scheme.as_ref()),
             scheme,
         };

@@ -134,7 +134,8 @@ impl VerificationService for Service {
         self.quarantine.catch_up().await?;
         let keys = keys::status(self.intake.connections(), &self.ledger, self.intake.now(), &only);
         let keys = keys.map_err(|error| Status::unavailable(error.to_string()))?;
-        Ok(Response::new(wire::ListKeysResponse { keys }))
+        let warnings = keys::warnings(self.intake.connections(), &only);
+        Ok(Response::new(wire::ListKeysResponse { keys, warnings }))
     }
 
     async fn get_ledger(

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contracts::intake::{Accepted, Duplicated};
-use contracts::wire::verification::KeyStatus;
+use contracts::wire::verification::{ConnectionWarning, KeyStatus};
 use domain::ids::ConnectionId;
 use domain::intake::{Claim, Meaning};
 use domain::time::Timestamp;
@@ -130,6 +130,21 @@ const fn leaves_open(claim: &Claim) -> Option<bool> {
         | Claim::Deleted => Some(false),
         Claim::ArtifactReady | Claim::DataExtracted | Claim::Hint => None,
     }
+}
+
+/// What the configuration allows although it weakens the proof of origin, of one connection or of all.
+pub fn warnings(connections: &Connections, only: &str) -> Vec<ConnectionWarning> {
+    let connections = connections.current();
+    let wanted = connections.iter().filter(|(id, _)| only.is_empty() || id.as_str() == only);
+    let mut warnings: Vec<ConnectionWarning> = wanted
+        .flat_map(|(id, known)| {
+            let warning =
+                |what: &&str| ConnectionWarning { connection: id.to_string(), what: (*what).to_owned() };
+            known.warnings.iter().map(warning).collect::<Vec<_>>()
+        })
+        .collect();
+    warnings.sort_by(|one, other| one.connection.cmp(&other.connection));
+    warnings
 }
 
 /// Every key that verifies, of one connection or (`only` is empty) of all.

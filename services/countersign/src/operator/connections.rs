@@ -1,11 +1,13 @@
 //! Connections, their keys, and when each was last of use.
 
+use std::collections::BTreeSet;
+
 use anyhow::Result;
 use contracts::wire::verification::ListKeysRequest;
 
 use super::args::{Ask, ConnectionsVerb};
 use super::services::by_verification;
-use super::time;
+use super::{subscription, time};
 use crate::terminal::{Column, Terminal};
 
 /// Runs the verb.
@@ -15,6 +17,8 @@ use crate::terminal::{Column, Terminal};
 pub async fn run(verb: ConnectionsVerb) -> Result<()> {
     match verb {
         ConnectionsVerb::List(ask) => list(ask).await,
+        ConnectionsVerb::Subscribe { at, name } => subscription::subscribe(&at, &name).await,
+        ConnectionsVerb::RotateKey { at, finish } => subscription::rotate(&at, finish).await,
         ConnectionsVerb::Credits { connection, ask } => super::credits::run(connection, &ask).await,
     }
 }
@@ -52,4 +56,21 @@ async fn list(ask: Ask) -> Result<()> {
     ];
     Terminal::new(ask.json).table(&headings, &rows);
     Ok(())
+}
+
+/// Whether every connection has a key in force, and what an operator should know of the others; for the doctor.
+///
+/// # Errors
+/// What verification refuses, or why it could not be asked.
+pub(super) async fn keys(ask: &Ask) -> Result<(bool, String)> {
+    let answer = by_verification(ask, ask.verification()?.list_keys(ListKeysRequest::default()).await)?;
+    let connections: BTreeSet<&str> = answer.keys.iter().map(|key| key.connection.as_str()).collect();
+    let in_force = answer.keys.iter().filter(|key| key.in_force);
+    let believed: BTreeSet<&str> = in_force.map(|key| key.connection.as_str()).collect();
+    let mut what = vec![format!("{} of {} connections have one in force", believed.len(), connections.len())];
+    what.extend(connections.difference(&believed).map(|name| format!("{name} BELIEVES NO WEBHOOK")));
+    let over = answer.keys.iter().filter(|key| key.safe_to_remove);
+    what.extend(over.map(|key| format!("{} of {} is safe to remove", key.key_id, key.connection)));
+    what.extend(answer.warnings.iter().map(|warning| format!("{}: {}", warning.connection, warning.what)));
+    Ok((believed.len() == connections.len(), what.join("; ")))
 }

@@ -55,7 +55,7 @@ async fn list(connection: String, ask: &Ask) -> Result<()> {
             Column::text("why"),
             Column::count("bytes"),
             Column::text("content"),
-            Column::text("given up"),
+            Column::text("kept until"),
             Column::text("id"),
         ],
         &rows,
@@ -78,12 +78,15 @@ async fn show(connection: String, quarantine_id: String, ask: &Ask) -> Result<()
         content.iter().flat_map(|content| &content.headers).map(|header| header.name.as_str()).collect();
     let state = word(known.state().as_str_name(), "QUARANTINE_STATE_");
     terminal.object(&json!({
-        "id": known.quarantine_id, "state": state, "given_up": time(known.expires_at_ms), "connection": known.connection, "why": known.reason, "bytes": known.bytes,
+        "id": known.quarantine_id, "state": state, "kept_until": time(known.expires_at_ms), "connection": known.connection, "why": known.reason, "bytes": known.bytes,
         "sha256": hex::encode(&known.sha256), "received": time(known.received_at_ms), "headers": headers, "body": body,
     }));
     terminal.line(format_args!("received    {}", time(known.received_at_ms)));
     terminal.line(format_args!("connection  {}", known.connection));
-    terminal.line(format_args!("state       {state}, given up {}", time(known.expires_at_ms)));
+    terminal.line(format_args!(
+        "state       {state}; content is kept until {} at the latest",
+        time(known.expires_at_ms)
+    ));
     terminal.line(format_args!("why         {}", known.reason));
     terminal.line(format_args!("sha256      {}", hex::encode(&known.sha256)));
     terminal.line(format_args!("headers     {}", headers.join(", ")));

@@ -84,6 +84,16 @@ async fn an_old_key_is_safe_to_remove_once_another_is_used_retries_are_over_and_
 }
 
 #[tokio::test]
+async fn what_weakens_the_proof_of_origin_is_told_with_the_keys() {
+    let weak = CONFIGURATION.replace("portal_id:", "options: {allow_legacy_v2: true}\n    portal_id:");
+    let world = World::with(&weak).await;
+    let told = world.replica.client.clone().list_keys(ListKeysRequest::default()).await.expect("an answer");
+    let [warning] = told.into_inner().warnings.try_into().expect("one warning");
+    assert_eq!(warning.connection, "hubspot-main");
+    assert!(warning.what.contains("allow_legacy_v2"), "{}", warning.what);
+}
+
+#[tokio::test]
 async fn how_long_a_key_must_be_silent_is_the_operators_choice() {
     let keys = "[{id: k1, env: ATLAS}, {id: k0, env: ATLAS_OLD}]\n    key_idle: 10s";
     let world = World::with(&configuration(keys)).await;
