@@ -20,6 +20,7 @@ mod clock;
 mod embedded;
 mod entity;
 mod error;
+mod fields;
 mod follow;
 mod heads;
 mod jetstream;

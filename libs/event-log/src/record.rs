@@ -10,6 +10,7 @@ use prost::Message as _;
 use sha2::{Digest as _, Sha256};
 
 use crate::error::AppendError;
+use crate::fields::{Fields, bytes_len, number_len};
 use crate::trace::TraceContext;
 use crate::types::{COMMIT_BYTES_MAX, Commit, Position, Recorded, RecordedEvent, Version};
 use crate::wire::{CommitRecord, EventRecord};
@@ -57,45 +58,36 @@ pub(crate) fn encode(
     commit: &Commit,
 ) -> (Vec<u8>, ChainEnd) {
     let seal = CommitSeal::new(entity, recorded_at, commit);
+    let causation = commit.causation_id.map(|id| *id.as_bytes());
+    let mut fields = Fields::with_capacity(size(commit));
+    fields.number(1, FORMAT.into());
+    fields.bytes(2, entity.tenant().as_str().as_bytes());
+    fields.bytes(3, entity.category().as_str().as_bytes());
+    fields.bytes(4, entity.id().as_bytes());
+    fields.number(5, end.version.0);
+    fields.number(6, recorded_at.0.cast_unsigned());
+    fields.bytes(7, commit.command_id.as_bytes());
+    fields.bytes(8, commit.correlation_id.as_bytes());
+    fields.bytes(9, causation.as_ref().map_or(&[], |id| id.as_slice()));
+    fields.bytes(10, commit.trace.traceparent.as_deref().unwrap_or_default().as_bytes());
+    fields.bytes(11, commit.trace.tracestate.as_deref().unwrap_or_default().as_bytes());
     let mut next = end;
-    let mut events = Vec::with_capacity(commit.events.len());
     for event in &commit.events {
         next.number += 1;
-        let previous_hash = next.hash;
-        next.hash = seal.hash(&EventSeal {
-            previous_hash: &previous_hash,
+        let sealed = EventSeal {
+            previous_hash: &next.hash,
             id: event.id.as_bytes(),
             number: next.number,
             kind: &event.kind,
             schema: event.schema,
             occurred_at: event.occurred_at,
             payload: &event.payload,
-        });
-        events.push(EventRecord {
-            id: event.id.as_bytes().to_vec(),
-            number: next.number,
-            kind: event.kind.clone(),
-            schema: event.schema,
-            occurred_at_ms: event.occurred_at.0,
-            previous_hash: previous_hash.to_vec(),
-            payload: event.payload.clone(),
-        });
+        };
+        let hash = seal.hash(&sealed);
+        sealed.write(&mut fields, 12);
+        next.hash = hash;
     }
-    let record = CommitRecord {
-        format: FORMAT,
-        tenant: entity.tenant().as_str().to_owned(),
-        category: entity.category().as_str().to_owned(),
-        entity: entity.id().to_owned(),
-        previous_version: end.version.0,
-        recorded_at_ms: recorded_at.0,
-        command_id: commit.command_id.as_bytes().to_vec(),
-        correlation_id: commit.correlation_id.clone(),
-        causation_id: commit.causation_id.map(|id| id.as_bytes().to_vec()).unwrap_or_default(),
-        traceparent: commit.trace.traceparent.clone().unwrap_or_default(),
-        tracestate: commit.trace.tracestate.clone().unwrap_or_default(),
-        events,
-    };
-    (record.encode_to_vec(), next)
+    (fields.into_bytes(), next)
 }
 
 /// Decodes the record at `position`; the error says what is wrong with it.
@@ -221,6 +213,23 @@ impl<'a> EventSeal<'a> {
     }
 }
 
+impl EventSeal<'_> {
+    /// As an `EventRecord`.
+    fn write(&self, fields: &mut Fields, field: u8) {
+        let (schema, occurred_at) = (u64::from(self.schema), self.occurred_at.0.cast_unsigned());
+        let numbers = number_len(self.number) + number_len(schema) + number_len(occurred_at);
+        let texts = bytes_len(self.id) + bytes_len(self.kind.as_bytes());
+        fields.message(field, numbers + texts + bytes_len(self.previous_hash) + bytes_len(self.payload));
+        fields.bytes(1, self.id);
+        fields.number(2, self.number);
+        fields.bytes(3, self.kind.as_bytes());
+        fields.number(4, schema);
+        fields.number(5, occurred_at);
+        fields.bytes(6, self.previous_hash);
+        fields.bytes(7, self.payload);
+    }
+}
+
 impl CommitSeal {
     fn new(entity: &Entity, recorded_at: Timestamp, commit: &Commit) -> Self {
         Self::over(
@@ -282,3 +291,6 @@ fn field(hash: &mut Sha256, bytes: &[u8]) {
     hash.update((bytes.len() as u64).to_be_bytes());
     hash.update(bytes);
 }
+
+#[cfg(test)]
+mod tests;
