@@ -6,8 +6,8 @@ use crms::WebhookSettings;
 use domain::intake::Refusal;
 use domain::time::Timestamp;
 use fuzz::{Input, seeds};
-use serde_json::Map;
-use signatures::{WebhookScheme, decode_base64_digest, decode_hex_digest, hmac_sha256};
+use serde_json::{Map, Value, json};
+use signatures::{WebhookScheme, decode_base64_digest, decode_hex_digest, hmac_sha256, sha256_hex};
 
 use crate::fuzz;
 use crate::laws::{delivery, key, split};
@@ -26,18 +26,20 @@ static HUBSPOT: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
 
 static BY_ATLAS: LazyLock<Arc<dyn WebhookScheme>> = LazyLock::new(|| provider("atlas"));
 static BY_PANDADOC: LazyLock<Arc<dyn WebhookScheme>> = LazyLock::new(|| provider("pandadoc"));
-static BY_HUBSPOT: LazyLock<Arc<dyn WebhookScheme>> = LazyLock::new(hubspot);
+static BY_HUBSPOT: LazyLock<Arc<dyn WebhookScheme>> = LazyLock::new(|| hubspot(json!({})));
+static BY_OLD_HUBSPOT: LazyLock<Arc<dyn WebhookScheme>> =
+    LazyLock::new(|| hubspot(json!({"allow_legacy_v1": true, "allow_legacy_v2": true})));
 
 fn provider(kind: &str) -> Arc<dyn WebhookScheme> {
     providers::scheme(kind, &Map::new()).expect("a known kind")
 }
 
-fn hubspot() -> Arc<dyn WebhookScheme> {
+fn hubspot(options: Value) -> Arc<dyn WebhookScheme> {
     let settings = WebhookSettings {
         connection: "fuzzed".parse().expect("an id"),
         webhook_url: HUBSPOT_ADDRESS.parse().ok(),
         account: Some("44001122".to_owned()),
-        options: Map::new(),
+        options: options.as_object().cloned().unwrap_or_default(),
     };
     crms::scheme("hubspot", settings).expect("a scheme")
 }
@@ -157,5 +159,35 @@ fn hubspot_signatures() {
                 path == good_path && signature == digest.as_bytes() && signed_at == time.as_bytes();
             assert!(!untouched, "the good one is refused: {verdict:?}");
         }
+    });
+}
+
+/// The older versions, where they were asked for: only the plain hash of what they sign, in a version they name.
+#[test]
+fn old_hubspot_signatures() {
+    let keys = [key("another-secret-0001"), key(SECRET)];
+    let body = HUBSPOT[0].clone();
+    let (one, two) = (
+        sha256_hex(&[SECRET.as_bytes(), &body].concat()),
+        sha256_hex(&[SECRET.as_bytes(), b"POST", HUBSPOT_ADDRESS.as_bytes(), &body].concat()),
+    );
+    let digests = [one.clone(), two.clone(), one.to_uppercase()].map(String::into_bytes);
+    let versions = [b"v1".to_vec(), b"v2".to_vec()];
+    fuzz!((Input, Input, Option<Vec<u8>>), |(signature, version, third)| {
+        let (signature, version) = (signature.bytes(&digests), version.bytes(&versions));
+        let mut headers = vec![
+            ("x-hubspot-signature".to_owned(), signature.clone()),
+            ("x-hubspot-signature-version".to_owned(), version.clone()),
+        ];
+        // Noise in the place of version 3: then nothing older counts.
+        headers.extend(third.iter().map(|noise| ("x-hubspot-signature-v3".to_owned(), noise.clone())));
+        let verdict =
+            BY_OLD_HUBSPOT.verify(&delivery("/v1/hooks/fuzzed".into(), headers, body.clone()), &keys, NOW);
+        let right = match version.as_slice() {
+            b"v1" => signature.eq_ignore_ascii_case(one.as_bytes()),
+            b"v2" => signature.eq_ignore_ascii_case(two.as_bytes()),
+            _ => false,
+        };
+        assert_eq!(verdict == Ok(1), right && third.is_none(), "{verdict:?}");
     });
 }
