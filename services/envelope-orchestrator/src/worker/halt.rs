@@ -68,7 +68,7 @@ impl Worker {
         let retry = match may_pass(error) {
             // Our own idea of how long it may last, so it follows the pace of the provider's life.
             Retry::After(pause) if error.retry == Retry::Never => Retry::After(self.tuning.scaled(pause)),
-            retry => retry,
+            retry @ (Retry::Never | Retry::WithBackoff | Retry::After(_)) => retry,
         };
         match backoff.pause(retry, job.attempt, runtime::random::jitter()) {
             Some(pause) => Halt::retry(pause, told(error)),
