@@ -69,6 +69,11 @@ impl Adopter {
         loaded.flows().iter().any(|flow| flow.envelope.adopt && flow.when.connection == *connection)
     }
 
+    /// Whether a flow wants this document.
+    pub fn wants(&self, found: &Found<'_>) -> bool {
+        wanted(&self.configuration.current(), found).is_some()
+    }
+
     /// The envelope that now stands for the document, however it was found; `None` when no flow wants it.
     ///
     /// # Errors

@@ -59,6 +59,8 @@ pub struct Tuning {
     pub changed_first_window: Duration,
     /// Envelopes that a sweep asks for at once.
     pub sweep_concurrency: usize,
+    /// How long a sweep waits for the webhook of what it saw to differ, before it calls it found.
+    pub sweep_grace: Duration,
     /// A sweep ends after this time and goes on in its next run.
     pub sweep_run_max: Duration,
     /// How jobs are looked after.
@@ -105,6 +107,7 @@ impl Default for Tuning {
             changed_overlap: 10 * minute,
             changed_first_window: 24 * 60 * minute,
             sweep_concurrency: 4,
+            sweep_grace: Duration::from_secs(5),
             sweep_run_max: 10 * minute,
             jobs: jobs::Settings::default(),
         }

@@ -10,7 +10,7 @@ use contracts::wire::envelope::Stage;
 use domain::intake::Claim;
 use providers::Class;
 use support::provider::{Draft, Fault, Scripted, draft};
-use support::{World, request};
+use support::{World, news, request};
 
 const OPEN: &str = "open-envelopes";
 const CHANGED: &str = "changed-documents";
@@ -180,5 +180,25 @@ async fn after_an_outage_everything_open_is_asked_for_at_the_start() {
         }
     };
     tokio::time::timeout(Duration::from_secs(20), swept).await.expect("the sweep runs at the start");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_webhook_tells_while_the_sweep_waits_for_it_is_no_finding() {
+    let world = World::with_grace(Duration::from_secs(2)).await;
+    let made = in_review(&world).await;
+    // The first run of every job comes by itself.
+    world.run_job(OPEN).await;
+    let looks = world.provider.calls("snapshot p-1");
+    world.provider.change("p-1", |draft| (draft.signed, draft.claim) = (2, Claim::Completed));
+    let told = async {
+        world.provider.until(|provider| provider.calls("snapshot p-1") > looks).await;
+        world.signal(1, "envelope.completed", news("p-1", Claim::Completed, None)).await
+    };
+    let (run, _) = tokio::join!(world.run_job(OPEN), told);
+    assert_eq!((run.outcome(), run.found), (JobOutcome::Done, 0));
+    let kinds = world.kinds(&made.envelope_id).await;
+    assert!(kinds.iter().any(|kind| kind == "envelope.completed"), "{kinds:?}");
+    assert!(!kinds.iter().any(|kind| kind == "envelope.reconciled"), "{kinds:?}");
     world.stop().await;
 }

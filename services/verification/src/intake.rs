@@ -108,7 +108,8 @@ impl Intake {
 impl Intake {
     /// Takes a delivery that did not arrive by itself: we fetched it from the vendor's list of missed ones, where it
     /// has this name. Judged like any other, by the keys in force when it was made and by those in force now; taken
-    /// twice it is taken once.
+    /// twice it is taken once. One that is not believed is left with the vendor and not kept: if it ever arrived here,
+    /// it is in quarantine already, and it can be fetched again once the key is mended.
     pub async fn accept_fetched(
         &self,
         name: &str,
@@ -120,11 +121,7 @@ impl Intake {
         };
         let trace = TraceContext::current();
         if let Err(refusal) = known.prove_fetched(&delivery, made_at, self.clock.now()) {
-            count(&delivery.connection, "quarantined");
-            return match self.refusals.take(&known, delivery, None, refusal, &trace).await {
-                Ok(()) => Verdict::Refused(refusal),
-                Err(error) => unavailable(&error),
-            };
+            return Verdict::Refused(refusal);
         }
         let arrival = format!("fetched {} {name}", delivery.connection);
         // It says nothing about which key the vendor signs with now.

@@ -16,7 +16,7 @@ use runtime::tasks::Tasks;
 use tokio::net::TcpListener;
 use verification::Verification;
 
-use super::adapters;
+use super::{adapters, ledger_watch};
 use crate::cli::{AddressArgs, Role};
 
 /// A service's socket, bound before anything runs, so that others can be told its address.
@@ -161,7 +161,13 @@ impl Sockets {
             });
             let crm_sync = crm_sync.await?;
             crm_sync.run(tasks);
+            let own = Client::new(&url(&socket)?, ClientSettings::default())?;
             serve("crm-sync", Server::new().service(crm_sync.routes()), socket, tasks);
+            // Here, because only this role is asked by nobody else and so knows where the other two are.
+            let verification = Client::new(&endpoints.verification, ClientSettings::default())?;
+            let orchestrator = Client::new(&endpoints.orchestrator, ClientSettings::default())?;
+            let watch = ledger_watch::watch(verification, orchestrator, own, tasks.shutdown_token());
+            tasks.spawn("ledger watch", watch);
         }
         if let Some(socket) = self.ingress {
             let ingress = ingress::Ingress::new(
@@ -215,6 +221,7 @@ fn faster(time_factor: f64) -> Tuning {
         write_backoff: quick,
         read_backoff: quick,
         artifact_backoff: quick,
+        sweep_grace: Duration::from_secs(3),
         ..Tuning::default()
     }
 }

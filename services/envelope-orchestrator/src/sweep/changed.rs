@@ -83,15 +83,29 @@ impl Changed {
         let provider = sweeper.provider(&self.connection)?;
         let listed = provider.changed_since(place.since, place.page).await?;
         sweeper.catch_up().await?;
-        let looks: Vec<_> = listed.items.iter().map(|item| self.one(provider.as_ref(), item)).collect();
-        let mut looks = futures::stream::iter(looks).buffered(sweeper.tuning.sweep_concurrency);
-        while let Some(look) = looks.next().await {
-            count(report, look?);
+        let mut suspects = Vec::new();
+        for (item, look) in listed.items.iter().zip(self.all(provider.as_ref(), &listed.items, true).await) {
+            match look? {
+                Look::Suspect => suspects.push(item.clone()),
+                look @ (Look::Nothing | Look::Found | Look::Unseen) => count(report, look),
+            }
+        }
+        if !suspects.is_empty() {
+            sweeper.grace().await;
+            sweeper.catch_up().await?;
+            for look in self.all(provider.as_ref(), &suspects, false).await {
+                count(report, look?);
+            }
         }
         Ok((listed.items.iter().filter_map(|item| item.revision).max(), listed.more))
     }
 
-    async fn one(&self, provider: &dyn Provider, item: &Item) -> Result<Look, Trouble> {
+    async fn all(&self, provider: &dyn Provider, items: &[Item], glance: bool) -> Vec<Result<Look, Trouble>> {
+        let looks: Vec<_> = items.iter().map(|item| self.one(provider, item, glance)).collect();
+        futures::stream::iter(looks).buffered(self.sweeper.tuning.sweep_concurrency).collect().await
+    }
+
+    async fn one(&self, provider: &dyn Provider, item: &Item, glance: bool) -> Result<Look, Trouble> {
         let sweeper = &self.sweeper;
         // It is made just now: there is nothing to see yet, and it will change once more.
         if item.claim == Claim::Processing || self.is_judged(item) {
@@ -103,20 +117,21 @@ impl Changed {
                 match (known, item.revision) {
                     (Some(known), Some(listed)) if known >= listed => Look::Nothing,
                     (Some(_) | None, Some(_) | None) => {
-                        sweeper.look(provider, &subject, &item.provider_id).await?
+                        sweeper.look(provider, &subject, &item.provider_id, glance).await?
                     }
                 }
             }
-            None => self.stranger(provider, item).await?,
+            None => self.stranger(provider, item, glance).await?,
         };
-        if look != Look::Unseen {
-            self.remember(item);
+        match look {
+            Look::Nothing | Look::Found => self.remember(item),
+            Look::Suspect | Look::Unseen => {}
         }
         Ok(look)
     }
 
     /// A document nobody here knows: one of ours whose create call never came back, or one that a flow wants.
-    async fn stranger(&self, provider: &dyn Provider, item: &Item) -> Result<Look, Trouble> {
+    async fn stranger(&self, provider: &dyn Provider, item: &Item, glance: bool) -> Result<Look, Trouble> {
         let sweeper = &self.sweeper;
         let awaited = sweeper.directory.has_nameless(&self.connection)?;
         if !awaited && !sweeper.adopter.wants_any(&self.connection) {
@@ -127,11 +142,17 @@ impl Changed {
         if snapshot.claim == Claim::Processing {
             return Ok(Look::Unseen);
         }
-        let subject = match snapshot.correlation.get(ENVELOPE_ID_KEY).and_then(|text| text.parse().ok()) {
+        let named = snapshot.correlation.get(ENVELOPE_ID_KEY).and_then(|text| text.parse().ok());
+        let subject = match named {
             Some(id) => self.ours(tenant, id, &snapshot).await?,
+            None if glance => {
+                let wanted = sweeper.adopter.wants(&self.found(&tenant, &snapshot));
+                return Ok(if wanted { Look::Suspect } else { Look::Nothing });
+            }
             None => self.adopted(&tenant, &snapshot).await?,
         };
         match subject {
+            Some(_) if glance => Ok(Look::Suspect),
             Some(subject) => sweeper.see(provider, &subject, snapshot).await,
             None => Ok(Look::Nothing),
         }
@@ -151,17 +172,21 @@ impl Changed {
         Ok((ours && same).then_some(subject))
     }
 
-    async fn adopted(&self, tenant: &TenantId, snapshot: &Snapshot) -> Result<Option<Subject>, Trouble> {
-        let found = Found {
+    fn found<'a>(&'a self, tenant: &'a TenantId, snapshot: &'a Snapshot) -> Found<'a> {
+        Found {
             tenant,
             connection: &self.connection,
             event: None,
             provider_id: &snapshot.provider_id,
             claim: &snapshot.claim,
             correlation: &snapshot.correlation,
-        };
+        }
+    }
+
+    async fn adopted(&self, tenant: &TenantId, snapshot: &Snapshot) -> Result<Option<Subject>, Trouble> {
         let correlation_id = format!("sweep-{}", hex::encode(runtime::random::new_id()));
-        Ok(self.sweeper.adopter.take_up(&found, &Cause::fresh(&correlation_id)).await?)
+        let cause = Cause::fresh(&correlation_id);
+        Ok(self.sweeper.adopter.take_up(&self.found(tenant, snapshot), &cause).await?)
     }
 
     fn tenant(&self) -> Option<TenantId> {

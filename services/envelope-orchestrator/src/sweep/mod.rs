@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::envelope::{Command, Event, Source};
+use domain::envelope::{Command, Event, Source, decide};
 use domain::ids::{ConnectionId, ProviderEnvelopeId};
 use jobs::{Failure, Job, Jobs, Report};
 use parking_lot::Mutex;
@@ -69,6 +69,8 @@ enum Look {
     Nothing,
     /// Something was found and recorded.
     Found,
+    /// It differs from what we know: a webhook may be on its way.
+    Suspect,
     /// The provider does not show it: gone, not ready, not ours. Polls decide what that means.
     Unseen,
 }
@@ -126,16 +128,45 @@ impl Sweeper {
         Ok(self.directory.wait_for(head, self.tuning.lookup_wait).await?)
     }
 
-    /// Asks how a document stands and records what that changes.
+    /// Gives the webhooks of what differs a moment to arrive, so that a finding is one.
+    async fn grace(&self) {
+        tokio::time::sleep(self.tuning.sweep_grace).await;
+    }
+
+    /// Asks how a document stands. `glance` only says whether it differs; else what differs is recorded.
     async fn look(
         &self,
         provider: &dyn Provider,
         subject: &Subject,
         id: &ProviderEnvelopeId,
+        glance: bool,
     ) -> Result<Look, Trouble> {
         match ask(provider, id).await? {
+            Some(snapshot) if glance => self.suspect(provider, subject, snapshot).await,
             Some(snapshot) => self.see(provider, subject, snapshot).await,
             None => Ok(Look::Unseen),
+        }
+    }
+
+    /// Whether this snapshot would be a finding.
+    async fn suspect(
+        &self,
+        provider: &dyn Provider,
+        subject: &Subject,
+        snapshot: Snapshot,
+    ) -> Result<Look, Trouble> {
+        let envelope = self.store.load_sealed(subject).await?.envelope;
+        let found =
+            decide(&envelope, self.observed(provider, snapshot)).is_ok_and(|events| is_found(&events));
+        Ok(if found { Look::Suspect } else { Look::Nothing })
+    }
+
+    fn observed(&self, provider: &dyn Provider, snapshot: Snapshot) -> Command {
+        Command::Observe {
+            observation: observation(snapshot),
+            source: Source::Reconciliation,
+            reopens: provider.capabilities().reopens,
+            at: self.store.clock().now(),
         }
     }
 
@@ -145,16 +176,14 @@ impl Sweeper {
         subject: &Subject,
         snapshot: Snapshot,
     ) -> Result<Look, Trouble> {
-        let (observation, at) = (observation(snapshot), self.store.clock().now());
-        let claim = observation.claim.name();
-        let reopens = provider.capabilities().reopens;
-        let command = Command::Observe { observation, source: Source::Reconciliation, reopens, at };
+        let claim = snapshot.claim.name();
+        let command = self.observed(provider, snapshot);
         let done = match self.store.execute(subject, command, &Cause::fresh("")).await {
             Ok(done) => done,
             Err(ExecuteError::Rejected(_)) => return Ok(Look::Nothing),
             Err(error) => return Err(error.into()),
         };
-        let found = done.events.iter().any(|event| matches!(event, Event::Reconciled { .. }));
+        let found = is_found(&done.events);
         if found {
             tracing::info!(envelope.id = %subject.id, claim, "reconciled: no webhook had told");
         }
@@ -186,11 +215,15 @@ async fn ask(provider: &dyn Provider, id: &ProviderEnvelopeId) -> Result<Option<
     }
 }
 
+fn is_found(events: &[Event]) -> bool {
+    events.iter().any(|event| matches!(event, Event::Reconciled { .. }))
+}
+
 /// Adds a look to the report.
 fn count(report: &mut Report, look: Look) {
     report.looked += 1;
     match look {
-        Look::Nothing | Look::Unseen => {}
+        Look::Nothing | Look::Unseen | Look::Suspect => {}
         Look::Found => report.found += 1,
     }
 }

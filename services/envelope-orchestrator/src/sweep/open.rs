@@ -66,18 +66,33 @@ impl Open {
             self.sweeper.catch_up().await?;
         }
         let page = self.sweeper.directory.open_of(&self.connection, after, PAGE)?;
-        let looks: Vec<_> = page.iter().map(|subject| self.one(subject)).collect();
-        let looks =
-            futures::stream::iter(looks).buffered(self.sweeper.tuning.sweep_concurrency).collect().await;
+        let mut looks = self.all(&page, true).await;
+        let suspect = |look: &Result<Look, Trouble>| matches!(look, Ok(Look::Suspect));
+        let suspects: Vec<Subject> = page
+            .iter()
+            .zip(&looks)
+            .filter(|(_, look)| suspect(look))
+            .map(|(subject, _)| subject.clone())
+            .collect();
+        if !suspects.is_empty() {
+            self.sweeper.grace().await;
+            looks.retain(|look| !suspect(look));
+            looks.extend(self.all(&suspects, false).await);
+        }
         Ok((page, looks))
     }
 
-    async fn one(&self, subject: &Subject) -> Result<Look, Trouble> {
+    async fn all(&self, page: &[Subject], glance: bool) -> Vec<Result<Look, Trouble>> {
+        let looks: Vec<_> = page.iter().map(|subject| self.one(subject, glance)).collect();
+        futures::stream::iter(looks).buffered(self.sweeper.tuning.sweep_concurrency).collect().await
+    }
+
+    async fn one(&self, subject: &Subject, glance: bool) -> Result<Look, Trouble> {
         let envelope = self.sweeper.store.load_sealed(subject).await?.envelope;
         let Some(id) = envelope.provider_id.filter(|_| !envelope.stage.is_closed()) else {
             return Ok(Look::Nothing);
         };
         let provider = self.sweeper.provider(&self.connection)?;
-        self.sweeper.look(provider.as_ref(), subject, &id).await
+        self.sweeper.look(provider.as_ref(), subject, &id, glance).await
     }
 }

@@ -79,10 +79,17 @@ impl World {
     pub async fn with(provider: Scripted) -> World {
         let dir = Arc::new(TempDir::new().expect("a directory"));
         let clock = Clock::manual(Timestamp(1_800_000_000_000));
-        World::open(dir, provider, clock).await
+        World::open(dir, provider, clock, tuning()).await
     }
 
-    async fn open(dir: Arc<TempDir>, provider: Scripted, clock: Clock) -> World {
+    /// A world whose sweeps wait so long for a webhook.
+    pub async fn with_grace(sweep_grace: Duration) -> World {
+        let dir = Arc::new(TempDir::new().expect("a directory"));
+        let clock = Clock::manual(Timestamp(1_800_000_000_000));
+        World::open(dir, Scripted::new(true), clock, Tuning { sweep_grace, ..tuning() }).await
+    }
+
+    async fn open(dir: Arc<TempDir>, provider: Scripted, clock: Clock, tuning: Tuning) -> World {
         let settings = Settings::Embedded(EmbeddedSettings::in_dir(dir.path().join("log")));
         let log = EventLog::open(settings).await.expect("the log opens");
         let environment = Environment::new(|_| Some("k".repeat(20)));
@@ -96,7 +103,7 @@ impl World {
             configuration: SharedConfiguration::fixed(loaded),
             providers,
             data_dir: dir.path().join("view"),
-            tuning: tuning(),
+            tuning,
         })
         .await
         .expect("the orchestrator opens");
@@ -110,7 +117,7 @@ impl World {
         let World { provider, clock, log, dir, tasks, orchestrator } = self;
         tasks.stop(Duration::from_secs(20)).await.expect("the tasks end well");
         drop((orchestrator, log));
-        World::open(dir, provider, clock).await
+        World::open(dir, provider, clock, tuning()).await
     }
 
     /// The same, but the view is gone.
@@ -119,7 +126,7 @@ impl World {
         tasks.stop(Duration::from_secs(20)).await.expect("the tasks end well");
         drop((orchestrator, log));
         std::fs::remove_dir_all(dir.path().join("view")).expect("the view has a folder of its own");
-        World::open(dir, provider, clock).await
+        World::open(dir, provider, clock, tuning()).await
     }
 
     pub fn client(&self) -> EnvelopeServiceClient<EnvelopeServiceServer<impl EnvelopeService>> {
@@ -307,6 +314,7 @@ impl World {
 fn tuning() -> Tuning {
     let mut tuning = Tuning { time_factor: 10.0, ..Tuning::default() };
     tuning.turn_pause = Duration::from_millis(30);
+    tuning.sweep_grace = Duration::from_millis(20);
     tuning.early_arrival_pause = Duration::from_millis(30);
     for backoff in [&mut tuning.write_backoff, &mut tuning.read_backoff, &mut tuning.artifact_backoff] {
         backoff.pause_min = Duration::from_millis(20);

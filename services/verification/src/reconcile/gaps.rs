@@ -39,6 +39,9 @@ pub struct Place {
     seen: BTreeSet<String>,
     /// A list that is not read to its end: from when, and the next page.
     unread: Option<(i64, u32)>,
+    /// The oldest of those that could not be proved when they were last looked at; 0 for none.
+    #[serde(default)]
+    unproved_ms: i64,
     /// The first of the deliveries that fail now, by the vendor's clock, in milliseconds; 0 for none.
     failing_since_ms: i64,
     /// When we last saw one that was new, by our clock, in milliseconds.
@@ -60,18 +63,36 @@ impl Place {
         now.max(Timestamp(self.newest_ms)).since(Timestamp(self.failing_since_ms))
     }
 
-    /// Takes note of a missed delivery; whether it was not seen before.
-    fn note(&mut self, missed: &MissedDelivery, arrived: Option<Timestamp>, now: Timestamp) -> bool {
-        let fresh = self.seen.insert(short(&missed.id));
-        if fresh {
+    fn is_seen(&self, missed: &MissedDelivery) -> bool {
+        self.seen.contains(&short(&missed.id))
+    }
+
+    /// Takes note of a missed delivery that was not seen before. One that cannot be proved will be looked at again.
+    fn note(&mut self, missed: &MissedDelivery, proved: bool, arrived: Option<Timestamp>, now: Timestamp) {
+        let made_at = missed.made_at.0;
+        if proved {
+            self.seen.insert(short(&missed.id));
+        } else {
+            self.unproved_ms = if self.unproved_ms == 0 { made_at } else { self.unproved_ms.min(made_at) };
+        }
+        if proved || made_at > self.newest_ms {
             if self.failing_for(arrived, now).is_zero() {
-                self.failing_since_ms = missed.made_at.0;
+                self.failing_since_ms = made_at;
             }
-            self.failing_since_ms = self.failing_since_ms.min(missed.made_at.0);
-            self.newest_ms = self.newest_ms.max(missed.made_at.0);
+            self.failing_since_ms = self.failing_since_ms.min(made_at);
+            self.newest_ms = self.newest_ms.max(made_at);
             self.noticed_ms = now.0;
         }
-        fresh
+    }
+
+    /// From when on the next list begins. Nothing is looked for that is older than `oldest`.
+    fn since(&self, oldest: Timestamp, overlap: Duration) -> Timestamp {
+        if self.newest_ms == 0 {
+            return oldest;
+        }
+        let since = before(Timestamp(self.newest_ms), overlap);
+        let unproved = Timestamp(self.unproved_ms);
+        if self.unproved_ms != 0 && unproved >= oldest { since.min(unproved) } else { since }
     }
 
     fn words(&self) -> String {
@@ -90,59 +111,68 @@ impl Work for Gaps {
         let provider = self.reconciler.provider(&self.connection)?;
         let arrived = self.reconciler.last_arrival(&self.connection)?;
         let mut place = Place::read(run.cursor.as_deref());
+        let oldest = before(run.started_at, tuning.gaps_first_window);
         let (since, mut page) = match place.unread {
             Some((since, page)) => (Timestamp(since), page),
-            None if place.newest_ms == 0 => (before(run.started_at, tuning.gaps_first_window), 1),
-            None => (before(Timestamp(place.newest_ms), tuning.gaps_overlap), 1),
+            None => {
+                let since = place.since(oldest, tuning.gaps_overlap);
+                place.unproved_ms = 0;
+                (since, 1)
+            }
         };
-        let (mut report, mut refused) = (Report::default(), 0_u64);
+        let (mut report, mut unproved) = (Report::default(), 0_u64);
         loop {
             let listed = provider.missed_deliveries(since, page).await;
             let listed = listed.map_err(|error| Failure::after(report.clone(), error))?;
-            // Only what was listed again must be remembered: the list never begins later than this.
-            let mut known = place.clone();
             for missed in listed.items {
-                if !known.note(&missed, arrived, self.reconciler.clock.now()) {
+                if place.is_seen(&missed) {
                     continue;
                 }
                 report.looked += 1;
-                match self.take(missed).await {
-                    Verdict::Accepted { new, .. } => report.found += u64::from(new),
-                    Verdict::Refused(_) => refused += 1,
+                let proved = match self.take(&missed).await {
+                    Verdict::Accepted { new, .. } => {
+                        report.found += u64::from(new);
+                        true
+                    }
+                    Verdict::Refused(_) => {
+                        unproved += 1;
+                        false
+                    }
                     Verdict::UnknownConnection => {
-                        return Err(Failure::new("the connection is not configured"));
+                        return Err(Failure::after(report, "the connection is not configured"));
                     }
                     Verdict::Unavailable { .. } => {
                         return Err(Failure::after(report, "the log takes no deliveries"));
                     }
-                }
+                };
+                place.note(&missed, proved, arrived, self.reconciler.clock.now());
             }
-            place = known;
             page = page.saturating_add(1);
             place.unread = listed.more.then_some((since.0, page));
+            trim(&mut place);
+            run.keep(&place.words()).await?;
             if !listed.more {
                 break;
             }
-            trim(&mut place);
-            run.keep(&place.words()).await?;
             if began.elapsed() >= tuning.run_max {
                 report.more = true;
                 return Ok(report);
             }
         }
-        trim(&mut place);
-        run.keep(&place.words()).await?;
         if report.looked > 0 {
-            report.note = format!("{} fetched, {} new, {refused} not believed", report.looked, report.found);
+            report.note = format!("{} fetched, {} new", report.looked, report.found);
         }
-        report.attention = refused > 0;
+        if unproved > 0 {
+            report.attention = true;
+            report.note.push_str(&format!("; {unproved} fit no key and are fetched again: see the keys"));
+        }
         Ok(report)
     }
 }
 
 impl Gaps {
     /// Takes a delivery in as if it had arrived now.
-    async fn take(&self, missed: MissedDelivery) -> Verdict {
+    async fn take(&self, missed: &MissedDelivery) -> Verdict {
         if missed.body.len() > BODY_BYTES_MAX {
             tracing::warn!(connection = %self.connection, "a missed delivery is too large to be taken");
             return Verdict::Accepted { new: 0, known: 0 };
@@ -152,7 +182,7 @@ impl Gaps {
             connection: self.connection.clone(),
             method: "POST".to_owned(),
             path_and_query: if missed.query.is_empty() { path } else { format!("{path}?{}", missed.query) },
-            headers: missed.headers,
+            headers: missed.headers.clone(),
             body: missed.body.to_vec(),
             received_at: self.reconciler.clock.now(),
         };
@@ -193,19 +223,30 @@ mod tests {
     fn the_clock_runs_from_the_first_failure_until_something_arrives() {
         let mut place = Place::default();
         assert!(place.failing_for(None, NOW).is_zero());
-        assert!(place.note(&missed("1", before(NOW, HOUR)), None, NOW));
-        assert!(place.note(&missed("2", NOW), None, NOW));
-        assert!(!place.note(&missed("1", before(NOW, HOUR)), None, NOW), "it was seen");
+        place.note(&missed("1", before(NOW, HOUR)), true, None, NOW);
+        place.note(&missed("2", NOW), true, None, NOW);
+        assert!(place.is_seen(&missed("1", NOW)));
         assert_eq!(place.failing_for(None, NOW), HOUR);
         assert_eq!(place.failing_for(Some(before(NOW, HOUR)), NOW.after(HOUR)), 2 * HOUR);
         assert!(place.failing_for(Some(NOW.after(HOUR)), NOW.after(2 * HOUR)).is_zero());
     }
 
     #[test]
+    fn what_could_not_be_proved_is_listed_again_until_the_vendor_keeps_it_no_longer() {
+        let (mut place, oldest) = (Place::default(), before(NOW, 100 * HOUR));
+        assert_eq!(place.since(oldest, HOUR), oldest);
+        place.note(&missed("1", before(NOW, 50 * HOUR)), false, None, NOW);
+        place.note(&missed("2", NOW), true, None, NOW);
+        assert!(!place.is_seen(&missed("1", NOW)));
+        assert_eq!(place.since(oldest, HOUR), before(NOW, 50 * HOUR));
+        assert_eq!(place.since(before(NOW, 49 * HOUR), HOUR), before(NOW, HOUR));
+    }
+
+    #[test]
     fn the_place_survives_its_words_and_stays_within_what_may_be_kept() {
         let mut place = Place::default();
         for number in 0..3_000 {
-            place.note(&missed(&number.to_string(), NOW), None, NOW);
+            place.note(&missed(&number.to_string(), NOW), true, None, NOW);
         }
         trim(&mut place);
         assert!(place.words().len() < 24 * 1024);

@@ -6,11 +6,12 @@ use contracts::wire::common::JobOutcome;
 use contracts::wire::verification::{ListJobsRequest, RunJobRequest};
 use domain::time::Timestamp;
 use providers::SubscriptionStanding;
+use signatures::hmac_sha256;
 use tonic::Code;
 
 use crate::support::absentee::Absentee;
-use crate::support::vendors::pandadoc;
-use crate::support::{CONFIGURATION, START, World, accepted, duplicate, eventually, said};
+use crate::support::vendors::{ATLAS_OLD_KEY, pandadoc};
+use crate::support::{CONFIGURATION, START, World, accepted, duplicate, eventually, loaded, said};
 
 const GAPS: &str = "gap-recovery";
 const HEALTH: &str = "subscription-health";
@@ -62,14 +63,23 @@ async fn what_arrived_after_all_is_a_duplicate_of_what_was_fetched_and_the_other
 }
 
 #[tokio::test]
-async fn what_was_fetched_but_cannot_be_proved_is_quarantined_and_said_so() {
+async fn what_was_fetched_but_fits_no_key_waits_with_the_vendor_until_the_key_is_mended() {
     let vendor = Absentee::new(Some(SubscriptionStanding::Active));
-    vendor.misses_as("e1", ago(HOUR), &news(1), format!("signature={}", "0".repeat(64)));
+    let signature = hex::encode(hmac_sha256(ATLAS_OLD_KEY.as_bytes(), &[&news(1)]));
+    vendor.misses_as("e1", ago(48 * HOUR), &news(1), format!("signature={signature}"));
+    vendor.misses("e2", ago(HOUR), &news(2));
     let world = World::reconciling(CONFIGURATION, &vendor).await;
+    for _ in 0..2 {
+        let run = world.run_job(GAPS).await;
+        assert!(run.attention && run.note.contains("1 fit no key"), "{run:?}");
+    }
+    assert_eq!((world.accepted().await.len(), world.waiting("pandadoc-sales").await.len()), (1, 0));
+    let mended =
+        CONFIGURATION.replace("{id: s1, env: PANDADOC}", "{id: s1, env: PANDADOC}, {id: s0, env: ATLAS_OLD}");
+    world.configuration.replace(loaded(&mended));
     let run = world.run_job(GAPS).await;
-    assert!(run.found == 0 && (run.attention || run.looked == 0), "{run:?}");
-    assert_eq!(world.waiting("pandadoc-sales").await.len(), 1);
-    assert_eq!(world.accepted().await.len(), 0);
+    assert_eq!((run.attention, run.found), (false, 1), "{run:?}");
+    assert_eq!(world.run_job(GAPS).await.looked, 0);
 }
 
 #[tokio::test]
