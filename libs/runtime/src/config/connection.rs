@@ -97,6 +97,13 @@ pub(super) const SECRET_FIELDS: [&str; 5] =
     ["api_keys", "api_key", "shared_keys", "access_token", "client_secrets"];
 
 impl Connection {
+    /// The files that hold its secrets.
+    pub(super) fn secret_files(&self) -> impl Iterator<Item = &std::path::Path> {
+        let of_oauth = self.oauth.iter().flat_map(|oauth| [&oauth.client_secret, &oauth.refresh_token]);
+        let keys = SECRET_FIELDS.into_iter().flat_map(|field| self.secrets(field));
+        keys.chain(of_oauth).filter_map(|reference| reference.file.as_deref())
+    }
+
     /// The references of one secret field, by its name in the file; empty for any other name.
     pub fn secrets(&self, field: &str) -> Vec<&SecretRef> {
         match field {

@@ -1,6 +1,6 @@
 //! The newest good version of the configuration, for everybody.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::mistake::{ConfigurationError, unreadable};
 use super::secret::Environment;
-use super::{KindRule, Loaded};
+use super::{Connection, KindRule, Loaded};
 
 /// How often the file is looked at for changes.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -74,19 +74,19 @@ impl SharedConfiguration {
         Ok(())
     }
 
-    /// Reloads at SIGHUP and whenever the file changes, until `shutdown`.
+    /// Reloads at SIGHUP and whenever the file or that of a secret changes, until `shutdown`.
     pub async fn follow_file(self, shutdown: CancellationToken) {
         let Some(source) = self.source.clone() else { return };
         let mut hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())
             .expect("a handler for SIGHUP can be installed");
         let mut looks = tokio::time::interval(LOOK_EVERY);
-        let mut seen = source.changed_at();
+        let mut seen = source.changed_at(&self.current());
         loop {
             tokio::select! {
                 () = shutdown.cancelled() => return,
-                _ = hangup.recv() => seen = source.changed_at(),
+                _ = hangup.recv() => seen = source.changed_at(&self.current()),
                 _ = looks.tick() => {
-                    let changed = source.changed_at();
+                    let changed = source.changed_at(&self.current());
                     if changed == seen {
                         continue;
                     }
@@ -111,8 +111,13 @@ impl Source {
         Loaded::new(&text, &self.rules, &self.environment)
     }
 
-    fn changed_at(&self) -> Option<(SystemTime, u64)> {
-        let metadata = std::fs::metadata(&self.path).ok()?;
-        Some((metadata.modified().ok()?, metadata.len()))
+    /// When the file and those of its secrets were last changed.
+    fn changed_at(&self, loaded: &Loaded) -> Vec<Option<(SystemTime, u64)>> {
+        let changed = |path: &Path| {
+            let metadata = std::fs::metadata(path).ok()?;
+            Some((metadata.modified().ok()?, metadata.len()))
+        };
+        let secrets = loaded.configuration().connections.values().flat_map(Connection::secret_files);
+        std::iter::once(self.path.as_path()).chain(secrets).map(changed).collect()
     }
 }

@@ -64,3 +64,25 @@ fn where_the_key_for_calls_signs_webhooks_an_address_may_have_a_secret_of_its_ow
     let refused = Loaded::new(&other, RULES, &environment()).unwrap_err().to_string();
     assert!(refused.contains("does not use `shared_keys`"), "{refused}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_was_replaced_in_its_file_is_in_force_without_a_restart() {
+    let key = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(key.path(), "key-before").unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let text =
+        GOOD.replacen("{id: k1, env: SIGNER_KEY}", &format!("{{id: k1, file: {}}}", key.path().display()), 1);
+    std::fs::write(file.path(), text).unwrap();
+    let shared = SharedConfiguration::from_file(file.path(), RULES, environment()).unwrap();
+    let mut versions = shared.subscribe();
+    let shutdown = tokio_util::sync::CancellationToken::new();
+    let replace = async {
+        std::fs::write(key.path(), "the-key-after").unwrap();
+        versions.changed().await.unwrap();
+        shutdown.cancel();
+    };
+    tokio::join!(shared.clone().follow_file(shutdown.clone()), replace);
+    let loaded = shared.current();
+    let credentials = loaded.credentials(&"signer-main".parse().unwrap()).unwrap();
+    assert_eq!(credentials.call_key(Timestamp(0)).unwrap().expose_secret(), "the-key-after");
+}
