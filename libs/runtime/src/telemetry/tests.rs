@@ -16,7 +16,7 @@ use crate::grpc::{Server, ServerSettings};
 #[tokio::test]
 async fn without_a_collector_spans_have_ids_and_the_flush_ends() {
     let provider = provider(&Settings::default()).unwrap();
-    let subscriber = Registry::default().with(spans(&provider).unwrap());
+    let subscriber = Registry::default().with(spans(&provider));
     let trace = tracing::subscriber::with_default(subscriber, || {
         crate::propagation::tests::trace_of(&tracing::info_span!("work"))
     });
@@ -84,7 +84,7 @@ async fn the_flush_brings_the_last_spans_to_the_collector() {
         Server::new().service(Collector(sender)).serve(listener, ServerSettings::default(), shutdown.clone());
     let work = async {
         let provider = provider(&settings).unwrap();
-        let subscriber = Registry::default().with(spans(&provider).unwrap());
+        let subscriber = Registry::default().with(spans(&provider));
         tracing::subscriber::with_default(subscriber, || {
             tracing::info_span!("signing").in_scope(|| tracing::info!("done"));
             tracing::info_span!(target: "h2", "noise").in_scope(|| ());
