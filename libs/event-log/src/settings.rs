@@ -62,6 +62,8 @@ pub struct JetStreamSettings {
     pub append_deadline: Duration,
     /// How long a follower's lease on a share outlives its last renewal.
     pub lease_ttl: Duration,
+    /// Publishes every commit by itself, however many there are: to measure what grouping them is worth.
+    pub one_by_one: bool,
 }
 
 impl Default for JetStreamSettings {
@@ -73,6 +75,7 @@ impl Default for JetStreamSettings {
             accept_risks: Vec::new(),
             append_deadline: Duration::from_secs(10),
             lease_ttl: Duration::from_secs(10),
+            one_by_one: false,
         }
     }
 }

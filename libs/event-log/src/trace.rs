@@ -34,8 +34,11 @@ impl TraceContext {
         }
         let flags = (span.trace_flags() & TraceFlags::SAMPLED).to_u8();
         let state = span.trace_state().header();
+        let (trace_id, span_id) =
+            (hex::encode(span.trace_id().to_bytes()), hex::encode(span.span_id().to_bytes()));
+        let flags = hex::encode([flags]);
         TraceContext {
-            traceparent: Some(format!("00-{}-{}-{flags:02x}", span.trace_id(), span.span_id())),
+            traceparent: Some(["00-", &trace_id, "-", &span_id, "-", &flags].concat()),
             tracestate: (!state.is_empty()).then_some(state),
         }
     }

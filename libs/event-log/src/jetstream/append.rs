@@ -53,7 +53,7 @@ pub(super) async fn append(
         };
         let (bytes, next) = record::encode(entity, end, clock::now(), commit);
         let message = Outgoing {
-            subject: topology::subject(entity),
+            subject: topology::subject(entity).into(),
             // The server recognises a repeated message by it: the command on this entity.
             message_id: Some(format!("{}/{entity}", commit.command_id)),
             expected: end.version.0,

@@ -34,7 +34,7 @@ pub(super) async fn get_or_create(log: &JetStream, group: &str) -> Result<DataKe
         }
         let key = DataKey::random()?;
         let message = Outgoing {
-            subject: subject(group),
+            subject: subject(group).into(),
             message_id: None,
             expected: 0,
             headers: HeaderMap::new(),

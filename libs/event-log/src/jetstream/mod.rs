@@ -68,9 +68,9 @@ impl JetStream {
         Ok(JetStream {
             context,
             log,
-            log_writer: Publisher::start(client.clone()),
+            log_writer: Publisher::start(client.clone(), settings.one_by_one),
             keys,
-            keys_writer: Publisher::start(client),
+            keys_writer: Publisher::start(client, settings.one_by_one),
             state,
             blobs,
             heads: Mutex::default(),

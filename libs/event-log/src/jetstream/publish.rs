@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_nats::client::RequestErrorKind;
-use async_nats::{Client, HeaderMap, Request};
+use async_nats::{Client, HeaderMap, Request, Subject};
 use bytes::Bytes;
 use futures::future::join_all;
 use serde::Deserialize;
@@ -29,7 +29,7 @@ const WRONG_LAST_SEQUENCE: [u64; 2] = [10_071, 10_164];
 
 /// A message that expects its subject's last sequence.
 pub(super) struct Outgoing {
-    pub(super) subject: String,
+    pub(super) subject: Subject,
     pub(super) message_id: Option<String>,
     pub(super) expected: u64,
     pub(super) headers: HeaderMap,
@@ -58,6 +58,7 @@ pub(super) struct Publisher {
     client: Client,
     queue: mpsc::Sender<Waiting>,
     under_way: AtomicUsize,
+    one_by_one: bool,
 }
 
 impl Publisher {
@@ -65,17 +66,17 @@ impl Publisher {
         clippy::disallowed_methods,
         reason = "ends by itself when the log is dropped; nothing to wait for"
     )]
-    pub(super) fn start(client: Client) -> Publisher {
+    pub(super) fn start(client: Client, one_by_one: bool) -> Publisher {
         let (sender, queue) = mpsc::channel(QUEUE_MAX);
         tokio::spawn(Writer { client: client.clone(), queue, left: Vec::new(), group_last: 0 }.run());
-        Publisher { client, queue: sender, under_way: AtomicUsize::new(0) }
+        Publisher { client, queue: sender, under_way: AtomicUsize::new(0), one_by_one }
     }
 
     /// Publishes; by the deadline the answer is known or unknown.
     pub(super) async fn publish(&self, message: Outgoing, deadline: Instant) -> Published {
         let _under_way = UnderWay(&self.under_way);
         // Alone there is nobody to group with: the way through the queue would only cost time.
-        if self.under_way.fetch_add(1, Ordering::Relaxed) == 0 {
+        if self.under_way.fetch_add(1, Ordering::Relaxed) == 0 || self.one_by_one {
             let alone = publish_alone(&self.client, &message);
             return timeout_at(deadline, alone).await.unwrap_or(Published::Unknown);
         }
@@ -144,15 +145,18 @@ impl Writer {
                 Err(_) => break,
             }
         }
-        let (mut group, mut subjects, mut bytes) = (Vec::new(), HashSet::new(), 0);
-        for waiting in candidates {
-            let fits = bytes < GROUP_BYTES_MAX && subjects.insert(waiting.message.subject.clone());
-            if fits {
-                bytes += waiting.message.payload.len();
-                group.push(waiting);
-            } else {
-                self.left.push(waiting);
-            }
+        let (mut subjects, mut bytes) = (HashSet::with_capacity(candidates.len()), 0);
+        let fit: Vec<bool> = candidates
+            .iter()
+            .map(|Waiting { message, .. }| {
+                let fits = bytes < GROUP_BYTES_MAX && subjects.insert(message.subject.as_str());
+                bytes += if fits { message.payload.len() } else { 0 };
+                fits
+            })
+            .collect();
+        let mut group = Vec::with_capacity(candidates.len());
+        for (waiting, fits) in candidates.into_iter().zip(fit) {
+            if fits { group.push(waiting) } else { self.left.push(waiting) }
         }
         Some(group)
     }
