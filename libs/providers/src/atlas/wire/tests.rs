@@ -94,3 +94,32 @@ fn lists_are_read_in_every_shape_and_the_next_page_is_found() {
     }
     assert_eq!(page(&json!({"items": item, "nextCursor": "c2"})).1, Some("c2"));
 }
+
+#[test]
+fn the_second_generations_states_say_how_far_detection_is_and_which_version_a_send_names() {
+    let read = |status: &str| {
+        let answer = json!({
+            "envelope": {"id": "e9", "status": status, "version": 7},
+            "participants": [
+                {"orderIndex": 0, "signedAt": null, "declinedAt": null},
+                {"orderIndex": 1, "signedAt": null, "declinedAt": null}],
+        });
+        snapshot(Dialect::Second, &answer, None).expect("a snapshot")
+    };
+    for (word, claim, detection) in [
+        ("draft", Claim::Processing, Detection::Pending),
+        ("detecting", Claim::Processing, Detection::Pending),
+        ("review", Claim::Draft, Detection::Ready),
+        ("in_progress", Claim::Sent, Detection::Ready),
+        ("completed", Claim::Completed, Detection::Ready),
+        ("expired", Claim::Expired, Detection::Ready),
+    ] {
+        let found = read(word);
+        assert_eq!((found.claim, found.detection), (claim, Some(detection)), "{word}");
+        assert_eq!((found.fields_version, found.revision), (Some(7), Some(7)), "{word}");
+    }
+    let standings: Vec<_> = read("in_progress").parties.iter().map(|party| party.standing).collect();
+    assert_eq!(standings, [Standing::Pending, Standing::Waiting], "nobody signs beside others here");
+    let resting: Vec<_> = read("review").parties.iter().map(|party| party.standing).collect();
+    assert_eq!(resting, [Standing::Waiting, Standing::Waiting]);
+}
