@@ -54,6 +54,8 @@ pub struct Flood {
 /// What came of it.
 #[derive(Debug)]
 pub struct Outcome {
+    /// Genuine webhooks before anything was measured.
+    pub warm: Pass,
     /// Genuine webhooks alone.
     pub quiet: Pass,
     /// Genuine webhooks beside the flood.
@@ -109,7 +111,8 @@ impl Outcome {
     }
 
     fn is_counted(&self) -> bool {
-        let (genuine, forged) = (self.quiet.accepted + self.beside.accepted, self.forged.refused);
+        let (genuine, forged) =
+            (self.warm.accepted + self.quiet.accepted + self.beside.accepted, self.forged.refused);
         self.ledger.accepted == genuine
             && self.ledger.quarantined == forged
             && self.ledger.received == genuine + forged
@@ -140,14 +143,13 @@ impl Flood {
         let length = Duration::from_secs(self.seconds);
         // Once around before anything is measured: the first of everything is slow.
         let warm = genuine(&target, Duration::from_secs(1), self.genuine).await?;
-        let mut quiet = genuine(&target, length, self.genuine).await?;
+        let quiet = genuine(&target, length, self.genuine).await?;
         let flooding =
             drive::scheduled(target.forged_webhooks(BODY_BYTES), FORGED_CONNECTIONS, length, self.forged);
         let (beside, forged, memory) =
             tokio::join!(genuine(&target, length, self.genuine), flooding, watched(&target, length));
         let (beside, forged) = (beside?, forged?);
-        quiet.accepted += warm.accepted;
-        let mut outcome = Outcome { quiet, beside, forged, ledger: LedgerLine::default(), memory };
+        let mut outcome = Outcome { warm, quiet, beside, forged, ledger: LedgerLine::default(), memory };
         // Refusals beyond the first are counted together and written down from time to time.
         let asked = Instant::now();
         while !outcome.is_counted() && asked.elapsed() < COUNTED_DEADLINE {

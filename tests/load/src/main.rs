@@ -65,6 +65,13 @@ async fn main() -> Result<()> {
 
     for body_bytes in &arguments.body_bytes {
         let store = store::rates(arguments.log, *body_bytes, arguments.connections, length / 2).await?;
+        let one_by_one = match arguments.log {
+            target::Log::Embedded => None,
+            target::Log::Nats => {
+                let target = target::Target::start_one_by_one(&arguments.countersign).await?;
+                Some(drive::closed_loop(&target, *body_bytes, arguments.connections, length / 2).await?)
+            }
+        };
         let target = target::Target::start(arguments.log, &arguments.countersign).await?;
 
         let before = target.processor_time().unwrap_or_default();
@@ -73,7 +80,8 @@ async fn main() -> Result<()> {
         let rate = flood.accepted_per_second() / 2.0;
         let half = drive::open_loop(&target, *body_bytes, arguments.connections, length, rate).await?;
 
-        report::print(arguments.log, *body_bytes, arguments.connections, &store, &flood, &half, &target);
+        let alone = report::Beside { store, one_by_one };
+        report::print(arguments.log, *body_bytes, arguments.connections, &alone, &flood, &half, &target);
     }
     Ok(())
 }

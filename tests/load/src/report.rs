@@ -6,12 +6,20 @@ use crate::flood::{Flood, Outcome};
 use crate::store::Rates;
 use crate::target::{Log, Target};
 
+/// What the rate is measured against, all of it from the same run.
+pub struct Beside {
+    /// The store by itself.
+    pub store: Rates,
+    /// The whole road with one message an event. JetStream only.
+    pub one_by_one: Option<Pass>,
+}
+
 /// Prints the table.
 pub fn print(
     log: Log,
     body_bytes: usize,
     connections: usize,
-    store: &Rates,
+    beside: &Beside,
     flood: &Pass,
     half: &Pass,
     target: &Target,
@@ -19,9 +27,19 @@ pub fn print(
     let rate = flood.accepted_per_second();
     println!("{log:?} log, {body_bytes} bytes a webhook, {connections} connections");
     println!("  accepted            {rate:>10.0} /s   ({} failed)", flood.failed);
+    let store = beside.store;
     println!("  store alone         {:>10.0} /s   accepted/store {:.2}", store.grouped, rate / store.grouped);
     if let Some(single) = store.one_by_one {
-        println!("  one message an event{single:>10.0} /s   accepted/that  {:.2}", rate / single);
+        println!(
+            "  one message an event{single:>10.0} /s   accepted/that  {:.2}   (the store alone, nothing above it)",
+            rate / single
+        );
+    }
+    if let Some(single) = beside.one_by_one.as_ref().map(Pass::accepted_per_second) {
+        println!(
+            "  one message an event{single:>10.0} /s   accepted/that  {:.2}   (the same road, not grouped)",
+            rate / single
+        );
     }
     let micros = flood.processor_time.as_micros() as f64 / flood.accepted as f64;
     println!("  processor time      {micros:>10.0} µs a webhook, of the process under load");

@@ -47,6 +47,15 @@ pub struct Target {
 impl Target {
     /// Starts it and waits until it says that it is ready.
     pub async fn start(log: Log, countersign: &Path) -> Result<Self> {
+        Self::start_with(log, countersign, &[]).await
+    }
+
+    /// The same on a NATS server, without grouping: one message an event, all else alike.
+    pub async fn start_one_by_one(countersign: &Path) -> Result<Self> {
+        Self::start_with(Log::Nats, countersign, &["--nats-one-by-one"]).await
+    }
+
+    async fn start_with(log: Log, countersign: &Path, flags: &[&str]) -> Result<Self> {
         let directory = tempfile::tempdir()?;
         let configuration = directory.path().join("countersign.yaml");
         std::fs::write(directory.path().join("key"), KEY)?;
@@ -60,6 +69,7 @@ impl Target {
             .arg(&configuration)
             .arg("--data-dir")
             .arg(directory.path().join("data"));
+        command.args(flags);
         let nats = match log {
             Log::Embedded => None,
             Log::Nats => {
