@@ -2,7 +2,7 @@
 
 use contracts::seal::{Opener, Sealer};
 use contracts::wire;
-use contracts::{DecodeError, envelope, intake, parked, sync};
+use contracts::{DecodeError, envelope, intake, ledger, parked, sync};
 use domain::ids::EventId;
 use fuzz::{Input, seeds};
 
@@ -74,6 +74,13 @@ target!(
     "sync",
     |kind: &str, schema, bytes: &[u8], _: &Opener| sync::decode_plain(kind, schema, bytes),
     sync::encode_plain
+);
+
+target!(
+    ledger_events,
+    "ledger",
+    |kind: &str, schema, bytes: &[u8], _: &Opener| ledger::decode(kind, schema, bytes),
+    ledger::encode
 );
 
 /// A sealed blob opens as it was, or not at all.
