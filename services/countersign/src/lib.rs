@@ -13,6 +13,7 @@ pub mod compose;
 mod demo;
 pub mod journeys;
 pub mod operator;
+pub mod sheets;
 pub mod terminal;
 pub mod up;
 

@@ -2,6 +2,7 @@
 
 pub mod adapters;
 pub mod configuration;
+pub mod ledger_watch;
 pub mod log;
 pub mod services;
 pub mod simulators;

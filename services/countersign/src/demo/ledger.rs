@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, anyhow, ensure};
 use contracts::wire::crmsync::{GetSyncRequest, ListDeadLettersRequest};
 use contracts::wire::envelope::Stage as At;
 use contracts::wire::verification::{GetLedgerRequest, LedgerLine};
@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::plan::Played;
 use crate::journeys::{Stage, eventually};
+use crate::sheets::{Desks, Question, read};
 use crate::terminal::{Column, Terminal, Tone};
 
 /// One line per connection, by its name.
@@ -51,7 +52,32 @@ pub async fn tell(stage: &Stage, played: &[Played], before: &Reading, terminal: 
     let came_in = intake(stage, played, before, terminal).await?;
     let became = envelopes(stage, played, terminal).await?;
     let written = records(stage, played, terminal).await?;
-    Ok(came_in && became && written)
+    let settled = settled(stage, terminal).await?;
+    Ok(came_in && became && written && settled)
+}
+
+/// The same reading as `countersign ledger`: nothing that came in is unaccounted for.
+async fn settled(stage: &Stage, terminal: Terminal) -> Result<bool> {
+    let desks = Desks {
+        verification: stage.verification(),
+        orchestrator: stage.envelopes(),
+        crm_sync: stage.crm_sync(),
+    };
+    let sheets = read(&desks, &Question::default()).await;
+    let sheets = sheets.map_err(|(who, status)| anyhow!("{who:?} does not answer: {status}"))?;
+    let mut balanced = true;
+    for sheet in &sheets {
+        for line in sheet.lines.iter().filter(|line| line.left + line.right > 0) {
+            let even = line.verdict.unexplained() == 0;
+            balanced &= even;
+            let (left, right) = (line.left, line.right);
+            verdict(terminal, even, &format!("{}: {} ({left} = {right})", sheet.connection, line.says));
+        }
+        terminal.object(&json!({
+            "event": "ledger", "connection": sheet.connection, "unexplained": sheet.unexplained(),
+        }));
+    }
+    Ok(balanced)
 }
 
 /// received = accepted + duplicate + quarantined, and received is what the vendors told.

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::jobs::JobsVerb;
+use super::ledger::LedgerArgs;
 use super::quarantine_args::QuarantineVerb;
+use super::subscription::AtVendor;
 
 /// What an operator can ask or wish for.
 #[derive(Clone, Debug, Subcommand)]
@@ -22,8 +24,8 @@ pub enum OperatorVerb {
         #[command(subcommand)]
         verb: EnvelopeVerb,
     },
-    /// Counts what came in and what became of it: received = accepted + duplicate + quarantined.
-    Ledger(Ask),
+    /// Counts what came in and what became of it, and fails if a signal is unaccounted for.
+    Ledger(LedgerArgs),
     /// Shows deliveries that were not believed, releases those that verify after all, gives others up.
     Quarantine {
         /// Which.
@@ -107,6 +109,15 @@ pub enum EnvelopeVerb {
     Remind(Wish),
     /// Cancels an envelope.
     Void(Wish),
+    /// Lists signals that came before their envelope was known, and when the provider will be asked about each.
+    Early {
+        /// Only this connection.
+        #[arg(long, default_value = "")]
+        connection: String,
+        /// Where to ask.
+        #[command(flatten)]
+        ask: Ask,
+    },
 }
 
 /// Settings of `envelope list`.
@@ -187,6 +198,24 @@ pub struct Letter {
 pub enum ConnectionsVerb {
     /// Lists connections with their keys.
     List(Ask),
+    /// Makes the subscription by which the vendor reports to the connection's webhook_url, and keeps its key.
+    Subscribe {
+        /// Which.
+        #[command(flatten)]
+        at: AtVendor,
+        /// What it is called at the vendor.
+        #[arg(long, default_value = "countersign")]
+        name: String,
+    },
+    /// Has the vendor sign with a new key; the one before counts on until --finish.
+    RotateKey {
+        /// Which.
+        #[command(flatten)]
+        at: AtVendor,
+        /// Ends the overlap: only the newest key counts from now on.
+        #[arg(long)]
+        finish: bool,
+    },
     /// Says how many credits are left, and when they run out.
     Credits {
         /// Only this connection.

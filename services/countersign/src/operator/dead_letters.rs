@@ -1,54 +1,96 @@
-//! Work that was given up: shown, tried again, or forgotten.
+//! Work that was given up, by whichever service: shown, tried again, or forgotten.
 
 use anyhow::{Result, ensure};
-use contracts::wire::crmsync as wire;
+use contracts::wire::{crmsync, envelope};
 
 use super::args::{Ask, DeadLettersVerb, Letter};
-use super::services::by_crm_sync;
-use super::time;
+use super::services::{by_crm_sync, by_orchestrator};
+use super::{request_id, time};
 use crate::terminal::{Column, Terminal};
 
 /// Most pages asked for.
 const PAGES_MAX: usize = 100;
+/// Letters on a page.
+const PAGE: u32 = 1000;
+/// What the names of the orchestrator's followers begin with.
+const ORCHESTRATOR: &str = "orchestrator-";
 
 /// Runs the verb.
 ///
 /// # Errors
-/// What crm-sync refuses, or why it could not be asked.
+/// What a service refuses, or why it could not be asked.
 pub async fn run(verb: DeadLettersVerb) -> Result<()> {
     match verb {
         DeadLettersVerb::List(ask) => list(&ask).await,
-        DeadLettersVerb::Retry(Letter { consumer, position, ask }) => {
-            let request = wire::RetryDeadLetterRequest { request_id: request_id(), consumer, position };
-            let found = by_crm_sync(&ask, ask.crm_sync()?.retry_dead_letter(request).await)?.found;
-            ensure!(found, "there is no such dead letter; `dead-letters list` shows all");
-            Terminal::new(ask.json).line("it is tried once more");
+        DeadLettersVerb::Retry(letter) => {
+            ensure!(retry(&letter).await?, "there is no such dead letter; `dead-letters list` shows all");
+            Terminal::new(letter.ask.json).line("it is tried once more");
             Ok(())
         }
-        DeadLettersVerb::Discard { letter: Letter { consumer, position, ask }, reason } => {
-            let request =
-                wire::DiscardDeadLetterRequest { request_id: request_id(), consumer, position, reason };
-            let found = by_crm_sync(&ask, ask.crm_sync()?.discard_dead_letter(request).await)?.found;
+        DeadLettersVerb::Discard { letter, reason } => {
+            let found = discard(&letter, reason).await?;
             ensure!(found, "there is no such dead letter; `dead-letters list` shows all");
-            Terminal::new(ask.json).line("it is forgotten");
+            Terminal::new(letter.ask.json).line("it is forgotten");
             Ok(())
         }
     }
 }
 
-/// Every dead letter, oldest first.
-pub(super) async fn all(ask: &Ask) -> Result<Vec<wire::DeadLetter>> {
-    let (mut letters, mut page_token) = (Vec::new(), String::new());
+async fn retry(Letter { consumer, position, ask }: &Letter) -> Result<bool> {
+    let (request_id, consumer, position) = (request_id(), consumer.clone(), *position);
+    if consumer.starts_with(ORCHESTRATOR) {
+        let request = envelope::RetryDeadLetterRequest { request_id, consumer, position };
+        return Ok(by_orchestrator(ask, ask.envelopes()?.retry_dead_letter(request).await)?.found);
+    }
+    let request = crmsync::RetryDeadLetterRequest { request_id, consumer, position };
+    Ok(by_crm_sync(ask, ask.crm_sync()?.retry_dead_letter(request).await)?.found)
+}
+
+async fn discard(Letter { consumer, position, ask }: &Letter, reason: String) -> Result<bool> {
+    let (request_id, consumer, position) = (request_id(), consumer.clone(), *position);
+    if consumer.starts_with(ORCHESTRATOR) {
+        let request = envelope::DiscardDeadLetterRequest { request_id, consumer, position, reason };
+        return Ok(by_orchestrator(ask, ask.envelopes()?.discard_dead_letter(request).await)?.found);
+    }
+    let request = crmsync::DiscardDeadLetterRequest { request_id, consumer, position, reason };
+    Ok(by_crm_sync(ask, ask.crm_sync()?.discard_dead_letter(request).await)?.found)
+}
+
+/// Every dead letter of every service, oldest first.
+pub(super) async fn all(ask: &Ask) -> Result<Vec<envelope::DeadLetter>> {
+    let mut letters = of_crm_sync(ask).await?;
+    let mut page_token = String::new();
     for _ in 0..PAGES_MAX {
-        let request = wire::ListDeadLettersRequest { page_size: 1000, page_token };
-        let page = by_crm_sync(ask, ask.crm_sync()?.list_dead_letters(request).await)?;
+        let request = envelope::ListDeadLettersRequest { page_size: PAGE, page_token };
+        let page = by_orchestrator(ask, ask.envelopes()?.list_dead_letters(request).await)?;
         letters.extend(page.dead_letters);
         if page.next_page_token.is_empty() {
             break;
         }
         page_token = page.next_page_token;
     }
+    letters.sort_by_key(|letter| letter.at_ms);
     Ok(letters)
+}
+
+async fn of_crm_sync(ask: &Ask) -> Result<Vec<envelope::DeadLetter>> {
+    let (mut letters, mut page_token) = (Vec::new(), String::new());
+    for _ in 0..PAGES_MAX {
+        let request = crmsync::ListDeadLettersRequest { page_size: PAGE, page_token };
+        let page = by_crm_sync(ask, ask.crm_sync()?.list_dead_letters(request).await)?;
+        letters.extend(page.dead_letters.into_iter().map(same));
+        if page.next_page_token.is_empty() {
+            break;
+        }
+        page_token = page.next_page_token;
+    }
+    Ok(letters)
+}
+
+/// The two services tell of dead letters in the same words.
+fn same(letter: crmsync::DeadLetter) -> envelope::DeadLetter {
+    let crmsync::DeadLetter { consumer, position, entity, reason, attempts, at_ms } = letter;
+    envelope::DeadLetter { consumer, position, entity, reason, attempts, at_ms }
 }
 
 async fn list(ask: &Ask) -> Result<()> {
@@ -58,7 +100,7 @@ async fn list(ask: &Ask) -> Result<()> {
         terminal.line("nothing was given up");
         return Ok(());
     }
-    let row = |letter: &wire::DeadLetter| {
+    let row = |letter: &envelope::DeadLetter| {
         vec![
             letter.consumer.clone(),
             letter.position.to_string(),
@@ -81,8 +123,4 @@ async fn list(ask: &Ask) -> Result<()> {
         &rows,
     );
     Ok(())
-}
-
-fn request_id() -> String {
-    format!("cli-{}", hex::encode(runtime::random::new_id()))
 }

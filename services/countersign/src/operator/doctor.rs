@@ -3,14 +3,16 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use ::ledger::names;
 use anyhow::{Result, bail};
 use contracts::wire::envelope::{EnvelopeFilter, ListEnvelopesRequest, Stage};
 use serde_json::{Value, json};
 
 use super::args::Ask;
 use super::services::by_orchestrator;
-use super::{dead_letters, jobs, ledger};
+use super::{connections, dead_letters, jobs, ledger};
 use crate::journeys::visitor;
+use crate::sheets::Question;
 use crate::terminal::{Terminal, Tone};
 
 /// Longest wait for the health of a process.
@@ -40,11 +42,18 @@ impl Finding {
 /// # Errors
 /// Never: what cannot be asked is a finding.
 pub async fn run(ask: &Ask) -> Result<ExitCode> {
-    let (health, intake, envelopes, letters, reconciliation) =
-        tokio::join!(health(ask), intake(ask), envelopes(ask), letters(ask), reconciliation(ask));
+    let (health, intake, keys, envelopes, letters, reconciliation) = tokio::join!(
+        health(ask),
+        intake(ask),
+        connections::keys(ask),
+        envelopes(ask),
+        letters(ask),
+        reconciliation(ask)
+    );
     let findings = [
         Finding::of("process", health),
         Finding::of("intake", intake),
+        Finding::of("keys", keys),
         Finding::of("envelopes", envelopes),
         Finding::of("dead letters", letters),
         Finding::of("jobs", reconciliation),
@@ -77,20 +86,22 @@ async fn health(ask: &Ask) -> Result<(bool, String)> {
 }
 
 async fn intake(ask: &Ask) -> Result<(bool, String)> {
-    let lines = ledger::lines(ask).await?;
-    let sum =
-        |count: fn(&contracts::wire::verification::LedgerLine) -> u64| lines.iter().map(count).sum::<u64>();
-    let (received, quarantined) = (sum(|line| line.received), sum(|line| line.quarantined));
-    let balanced = received == sum(|line| line.accepted) + sum(|line| line.duplicate) + quarantined;
-    let mut what =
-        format!("{received} received over {} connections, {quarantined} in quarantine", lines.len());
-    if quarantined > 0 {
+    let sheets = ledger::sheets(ask, &Question::default()).await?;
+    let sum = |name: &str| sheets.iter().map(|sheet| sheet.get(name)).sum::<u64>();
+    let (received, waiting) = (sum(names::RECEIVED), sum(names::EARLY) + sum(names::DEAD_LETTER));
+    let refused = (sum(names::QUARANTINED) + sum(names::REFUSED)).saturating_sub(sum(names::RELEASED));
+    let unexplained = ledger::worst(&sheets);
+    let mut what = format!("{received} received over {} connections, {refused} not believed", sheets.len());
+    if refused > 0 {
         what.push_str(" (`quarantine list` says why; wrong keys are in `connections list`)");
     }
-    if !balanced {
-        what.push_str("; THE LEDGER DOES NOT BALANCE");
+    if waiting > 0 {
+        what.push_str(&format!(", {waiting} wait (`ledger` says for what)"));
     }
-    Ok((balanced, what))
+    if unexplained > 0 {
+        what.push_str(&format!("; {unexplained} ARE UNACCOUNTED FOR (`ledger`)"));
+    }
+    Ok((unexplained == 0, what))
 }
 
 async fn envelopes(ask: &Ask) -> Result<(bool, String)> {

@@ -20,6 +20,7 @@ pub async fn run(verb: EnvelopeVerb) -> Result<()> {
         EnvelopeVerb::List(wanted) => list(wanted).await,
         EnvelopeVerb::Get(one) => get(&one).await,
         EnvelopeVerb::Timeline(one) => timeline(&one).await,
+        EnvelopeVerb::Early { connection, ask } => early(connection, &ask).await,
         EnvelopeVerb::Send(Wish { id, request_id, ask }) => {
             let request = wire::SendEnvelopeRequest { request_id: chosen(request_id), envelope_id: id };
             let answer = ask.envelopes()?.send_envelope(request).await;
@@ -36,6 +37,31 @@ pub async fn run(verb: EnvelopeVerb) -> Result<()> {
             done(&ask, by_orchestrator(&ask, answer)?.envelope)
         }
     }
+}
+
+async fn early(connection: String, ask: &Ask) -> Result<()> {
+    let request = wire::ListEarlyArrivalsRequest { connection, page_size: 1000, page_token: String::new() };
+    let page = by_orchestrator(ask, ask.envelopes()?.list_early_arrivals(request).await)?;
+    let terminal = Terminal::new(ask.json);
+    if page.early_arrivals.is_empty() {
+        terminal.line("no signal waits for its envelope");
+        return Ok(());
+    }
+    let row = |one: &wire::EarlyArrival| {
+        vec![
+            one.connection.clone(),
+            one.provider_id.clone(),
+            if one.named { "names an envelope" } else { "a create was under way" }.to_owned(),
+            time(one.waits_since_ms),
+            time(one.lookup_at_ms),
+        ]
+    };
+    let columns = ["connection", "provider id", "why it may be ours", "waits since", "looked up at"];
+    terminal.table(&columns.map(Column::text), &page.early_arrivals.iter().map(row).collect::<Vec<_>>());
+    if !page.next_page_token.is_empty() {
+        terminal.line("there are more");
+    }
+    Ok(())
 }
 
 fn chosen(request_id: Option<String>) -> String {

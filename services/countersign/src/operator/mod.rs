@@ -11,11 +11,12 @@ mod dead_letters;
 mod doctor;
 mod envelope;
 mod jobs;
-mod ledger;
+pub mod ledger;
 mod quarantine;
 mod quarantine_args;
 mod quarantine_release;
 mod services;
+mod subscription;
 
 use std::process::ExitCode;
 
@@ -31,7 +32,7 @@ pub async fn run(verb: OperatorVerb) -> Result<ExitCode> {
         OperatorVerb::Config { verb: ConfigVerb::Check(check) } => return config::check(&check),
         OperatorVerb::Config { verb: ConfigVerb::Schema } => config::schema(),
         OperatorVerb::Envelope { verb } => envelope::run(verb).await?,
-        OperatorVerb::Ledger(ask) => ledger::run(&ask).await?,
+        OperatorVerb::Ledger(args) => return ledger::run(&args).await,
         OperatorVerb::Quarantine { verb } => quarantine::run(verb).await?,
         OperatorVerb::DeadLetters { verb } => dead_letters::run(verb).await?,
         OperatorVerb::Connections { verb } => connections::run(verb).await?,

@@ -211,4 +211,11 @@ impl EnvelopeService for Office {
     ) -> Result<Response<wire::RunJobResponse>, Status> {
         Err(Status::unimplemented("not asked by crm-sync"))
     }
+
+    async fn get_credits(
+        &self,
+        _: Request<wire::GetCreditsRequest>,
+    ) -> Result<Response<wire::GetCreditsResponse>, Status> {
+        Err(Status::unimplemented("not asked by crm-sync"))
+    }
 }
