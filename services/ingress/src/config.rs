@@ -9,6 +9,9 @@ use domain::intake::BODY_BYTES_MAX;
 pub struct Settings {
     /// Largest body of any connection, in bytes; a connection's own limit may be smaller. Larger ones are answered 413.
     pub body_bytes_max: usize,
+    /// Bodies held in memory at the same time, in bytes; what would be more is answered 429. Thousands of senders that
+    /// each dribble a large body must not fill the memory.
+    pub bodies_bytes_max: usize,
     /// Longest time a body may take to arrive; slower ones are answered 408.
     pub body_deadline: Duration,
     /// Longest wait for a verdict; then the delivery is parked. Below the senders' own deadlines
@@ -31,6 +34,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             body_bytes_max: BODY_BYTES_MAX,
+            bodies_bytes_max: 256 * 1024 * 1024,
             body_deadline: Duration::from_secs(10),
             verdict_deadline: Duration::from_secs(4),
             lanes: 4,

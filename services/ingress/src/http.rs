@@ -18,6 +18,7 @@ use event_log::TraceContext;
 use http_body_util::BodyExt;
 use runtime::http::ServerSettings;
 use tokio::net::TcpListener;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -26,6 +27,9 @@ use crate::{Shared, sender};
 
 /// Most headers kept of a delivery; a vendor sends fewer than 20.
 const HEADERS_MAX: usize = 100;
+
+/// When a sender is asked to come again while too many bodies are held.
+const ROOM_PAUSE: Duration = Duration::from_secs(1);
 
 /// What is read and forgotten of a body that is too large, in bytes, and for how long at most.
 const DRAIN_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -75,8 +79,8 @@ async fn answer(shared: &Shared, connection: &str, request: Request) -> Reply {
     if is_encoded(request.headers()) {
         return Reply::Encoded;
     }
-    let delivery = match read(shared, &connection, &door, request).await {
-        Ok(delivery) => delivery,
+    let (delivery, _room) = match read(shared, &connection, &door, request).await {
+        Ok(read) => read,
         Err(reply) => return reply,
     };
     match shared.lanes.judge(delivery.clone()).await {
@@ -107,9 +111,9 @@ async fn read(
     connection: &ConnectionId,
     door: &Door,
     request: Request,
-) -> Result<Delivery, Reply> {
+) -> Result<(Delivery, Room), Reply> {
     let (parts, body) = request.into_parts();
-    let body = read_body(shared, door.body_bytes_max, body).await?;
+    let (body, room) = read_body(shared, door.body_bytes_max, body).await?;
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| *peer);
     let sender = sender::address(&parts.headers, peer, door.trusted_proxies);
     let trace = TraceContext::current();
@@ -118,7 +122,7 @@ async fn read(
         .iter()
         .take(HEADERS_MAX)
         .map(|(name, value)| Header { name: name.as_str().to_owned(), value: value.as_bytes().to_vec() });
-    Ok(Delivery {
+    let delivery = Delivery {
         connection: connection.to_string(),
         method: parts.method.as_str().to_owned(),
         path_and_query: parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
@@ -128,34 +132,45 @@ async fn read(
         traceparent: trace.traceparent.unwrap_or_default(),
         tracestate: trace.tracestate.unwrap_or_default(),
         peer_ip: sender.map(|sender| sender.to_string()).unwrap_or_default(),
-    })
+    };
+    Ok((delivery, room))
 }
 
-async fn read_body(shared: &Shared, bytes_max: usize, mut body: Body) -> Result<Vec<u8>, Reply> {
+/// A body's place in memory, given back when the delivery is answered.
+type Room = Option<OwnedSemaphorePermit>;
+
+async fn read_body(shared: &Shared, bytes_max: usize, mut body: Body) -> Result<(Vec<u8>, Room), Reply> {
     // Said in advance to be too large: not worth keeping.
     if body.size_hint().lower() > u64::try_from(bytes_max).unwrap_or(u64::MAX) {
         drain(body).await;
         return Err(Reply::TooLarge(bytes_max));
     }
-    let collected = tokio::time::timeout(shared.settings.body_deadline, collect(&mut body, bytes_max)).await;
+    let collecting = collect(&mut body, bytes_max, &shared.room);
+    let collected = tokio::time::timeout(shared.settings.body_deadline, collecting).await;
     let collected = collected.unwrap_or(Err(Reply::TooSlow));
-    if collected == Err(Reply::TooLarge(bytes_max)) {
+    if matches!(collected, Err(Reply::TooLarge(_))) {
         drain(body).await;
     }
     collected
 }
 
-async fn collect(body: &mut Body, bytes_max: usize) -> Result<Vec<u8>, Reply> {
-    let mut bytes = Vec::new();
+async fn collect(body: &mut Body, bytes_max: usize, free: &Arc<Semaphore>) -> Result<(Vec<u8>, Room), Reply> {
+    let (mut bytes, mut room) = (Vec::new(), Room::None);
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_broken| Reply::Broken)?;
         let Ok(data) = frame.into_data() else { continue };
         if bytes.len() + data.len() > bytes_max {
             return Err(Reply::TooLarge(bytes_max));
         }
+        let more = u32::try_from(data.len()).unwrap_or(u32::MAX);
+        let more = free.clone().try_acquire_many_owned(more).map_err(|_full| Reply::Later(ROOM_PAUSE))?;
+        match &mut room {
+            Some(room) => room.merge(more),
+            None => room = Some(more),
+        }
         bytes.extend_from_slice(&data);
     }
-    Ok(bytes)
+    Ok((bytes, room))
 }
 
 /// Reads on for a little while and forgets it: a sender that is still writing when the line is closed would see

@@ -29,6 +29,7 @@ use runtime::config::SharedConfiguration;
 use runtime::grpc::Client;
 use runtime::tasks::Tasks;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 
 pub use config::Settings;
 
@@ -67,6 +68,8 @@ pub(crate) struct Shared {
     pub parking: Parking,
     pub settings: Settings,
     pub rates: Rates,
+    /// One permit for each byte of a body that may be held in memory.
+    pub room: Arc<Semaphore>,
 }
 
 impl Ingress {
@@ -77,8 +80,16 @@ impl Ingress {
         let lanes = Lanes::start(client, &settings, tasks);
         let backlog = Arc::new(Backlog::new(settings.parked_max));
         let parking = Parking::new(log.clone(), configuration.clone(), backlog.clone());
-        let shared =
-            Arc::new(Shared { clock, configuration, lanes, parking, settings, rates: Rates::default() });
+        let room = Arc::new(Semaphore::new(settings.bodies_bytes_max.min(Semaphore::MAX_PERMITS)));
+        let shared = Arc::new(Shared {
+            clock,
+            configuration,
+            lanes,
+            parking,
+            settings,
+            rates: Rates::default(),
+            room,
+        });
         Self { shared, log, backlog }
     }
 

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use crate::support::{CONFIGURATION, World, post, request};
+use ingress::Settings;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+
+use crate::support::{CONFIGURATION, SOON, World, http, post, quick, request};
 
 /// The connection `main` with these limits.
 fn limited(limits: &str) -> String {
@@ -36,6 +40,27 @@ async fn a_connection_may_have_a_smaller_limit_of_its_own() {
     assert_eq!(world.post(&[b'x'; 100]).await.status, 200);
     assert_eq!(world.post(&[b'x'; 101]).await.status, 413);
     assert_eq!(post(world.address, "/v1/hooks/other", &[b'x'; 101]).await.status, 200);
+}
+
+#[tokio::test]
+async fn bodies_that_dribble_in_do_not_fill_the_memory() {
+    let world = World::with(Settings { bodies_bytes_max: 1_000, ..quick() }).await;
+    let mut slow = TcpStream::connect(world.address).await.expect("the door is open");
+    let head = "POST /v1/hooks/main HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 901\r\n\r\n";
+    slow.write_all(head.as_bytes()).await.expect("it is taken");
+    slow.write_all(&[b'x'; 900]).await.expect("it is taken");
+    let begun = std::time::Instant::now();
+    let answer = loop {
+        let answer = world.post(&[b'x'; 200]).await;
+        if answer.status != 200 || begun.elapsed() > SOON {
+            break answer;
+        }
+    };
+    assert_eq!((answer.status, answer.header("retry-after")), (429, Some("1")));
+    assert_eq!(world.post(&[b'x'; 50]).await.status, 200, "what has room is taken");
+    slow.write_all(b"x").await.expect("it is taken");
+    assert_eq!(http::read(&mut slow).await.status, 200);
+    assert_eq!(world.post(&[b'x'; 1_000]).await.status, 200, "its room is free again");
 }
 
 #[tokio::test]
