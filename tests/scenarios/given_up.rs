@@ -4,9 +4,6 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use contracts::intake::IntakeEvent;
-use contracts::seal::Opener;
-use event_log::{Category, EventLog};
 use serde_json::Value;
 use system_tests::process::{Countersign, Options};
 use system_tests::world::{Pace, World, last_words, secret};
@@ -15,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use crate::office::{Deal, Office, Road, Wish};
-use crate::told;
+use crate::told::{self, Found};
 
 /// How much faster than life everybody is.
 const FACTOR: f64 = 600.0;
@@ -113,14 +110,14 @@ impl Away {
 
         process.stop().await?;
         let log = told::log(&options.directory).await?;
-        let replayed = replayed(&log).await?;
-        ensure!(replayed > 0, "nothing was fetched from the vendor's history");
-        let named = told::reconciled(&log).await?.len();
+        let found = Found::in_log(&log).await?;
+        ensure!(found.signals > 0, "nothing was fetched from the vendor's history");
+        println!("{} documents ended as the vendor says", deals.len());
         println!(
-            "{} documents ended as the vendor says; {replayed} signals fetched from its history",
-            deals.len()
+            "found by sweeps: {}; signals fetched from the history: {}",
+            found.swept.len(),
+            found.signals
         );
-        println!("{named} envelopes named as reconciled");
         Ok(())
     }
 }
@@ -134,20 +131,6 @@ async fn standing_is(world: &World, wanted: &str) -> Result<()> {
     let standing = &answer["items"][0]["status"];
     ensure!(standing == wanted, "the subscription is {standing}");
     Ok(())
-}
-
-/// How many signals did not arrive by themselves.
-async fn replayed(log: &EventLog) -> Result<usize> {
-    let mut replayed = 0;
-    for commit in told::commits(log, Category::Intake).await? {
-        for event in &commit.events {
-            let opener = Opener::new(None);
-            let event =
-                contracts::intake::decode(&event.kind, event.schema, &event.payload, &event.id, &opener)?;
-            replayed += usize::from(matches!(event, IntakeEvent::Accepted(accepted) if accepted.replayed));
-        }
-    }
-    Ok(replayed)
 }
 
 /// Somebody who answers 410 to everything.

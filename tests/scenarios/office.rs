@@ -10,13 +10,15 @@ use anyhow::{Context, Result, ensure};
 use reqwest::Client;
 use serde_json::{Value, json};
 use system_tests::http::{get, post};
-use system_tests::world::World;
+use system_tests::world::{World, secret};
 use tokio::task::JoinHandle;
 
 /// Pause between two rounds through the office.
 const ROUND_EVERY: Duration = Duration::from_millis(150);
 /// Signers of every envelope.
 const SIGNERS: usize = 2;
+/// PandaDoc's number for documents that were sent and nobody has opened.
+const SENT: u32 = 2;
 
 /// Which way an envelope takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +29,8 @@ pub enum Road {
     Reviewed,
     /// A document that sales make and send at PandaDoc.
     Sales,
+    /// From a template at PandaDoc, sent by us as soon as it is a draft.
+    Driven,
 }
 
 /// How it is to end.
@@ -60,13 +64,17 @@ pub struct Deal {
 }
 
 /// How far people are with one envelope.
+#[derive(Clone)]
 struct Work {
+    name: String,
     road: Road,
     wish: Wish,
+    /// At PandaDoc, once it is known.
+    document: Option<String>,
     answered: usize,
 }
 
-/// What people know of each other's work: by deal at Atlas, by document at PandaDoc.
+/// What people know of each other's work, by deal.
 type Desk = HashMap<String, Work>;
 
 /// Reviewers and signers at work until they are sent home.
@@ -111,21 +119,21 @@ impl Office {
     /// Makes a deal and starts it on its road.
     pub async fn sell(&self, world: &World, name: &str, road: Road, wish: Wish) -> Result<Deal> {
         let mut deal = deal(world, name, road, wish).await?;
-        let work = Work { road, wish, answered: 0 };
+        if road == Road::Sales {
+            let ui = format!("{}/__sim/ui/documents", world.pandadoc.url());
+            let made = post(&world.http, &ui, &json!({"name": name, "deal_id": deal.id})).await?;
+            let id = made["id"].as_str().context("a document without an id")?.to_owned();
+            post(&world.http, &format!("{ui}/{id}/send"), &json!({})).await?;
+            deal.document = Some(id);
+        }
+        let work = Work { name: name.to_owned(), road, wish, document: deal.document.clone(), answered: 0 };
+        self.desk().insert(deal.id.clone(), work);
         let stage = match road {
             Road::Template => "readytosend",
             Road::Reviewed => "contractsent",
-            Road::Sales => {
-                let ui = format!("{}/__sim/ui/documents", world.pandadoc.url());
-                let made = post(&world.http, &ui, &json!({"name": name, "deal_id": deal.id})).await?;
-                let id = made["id"].as_str().context("a document without an id")?.to_owned();
-                post(&world.http, &format!("{ui}/{id}/send"), &json!({})).await?;
-                self.desk().insert(id.clone(), work);
-                deal.document = Some(id);
-                return Ok(deal);
-            }
+            Road::Driven => "presentationscheduled",
+            Road::Sales => return Ok(deal),
         };
-        self.desk().insert(deal.id.clone(), work);
         let edit = json!({"id": deal.id, "properties": {"dealstage": stage}});
         post(&world.http, &format!("{}/__sim/ui-edit", world.hubspot.url()), &edit).await?;
         Ok(deal)
@@ -165,25 +173,25 @@ pub fn deal_of(envelope: &Value) -> &str {
     external.rsplit(':').next().unwrap_or_default()
 }
 
-/// The next thing people want to do with an envelope, if there is one.
-fn next(desk: &Mutex<Desk>, key: &str) -> Option<(Road, Wish, usize)> {
-    let desk = desk.lock().unwrap_or_else(PoisonError::into_inner);
-    let work = desk.get(key).filter(|work| work.answered < SIGNERS)?;
-    Some((work.road, work.wish, work.answered))
-}
-
-fn answered(desk: &Mutex<Desk>, key: &str) {
-    if let Some(work) = desk.lock().unwrap_or_else(PoisonError::into_inner).get_mut(key) {
+fn answered(desk: &Mutex<Desk>, deal: &str) {
+    if let Some(work) = desk.lock().unwrap_or_else(PoisonError::into_inner).get_mut(deal) {
         work.answered += 1;
     }
 }
 
+/// What people have not done yet.
+fn open(desk: &Mutex<Desk>) -> Desk {
+    let desk = desk.lock().unwrap_or_else(PoisonError::into_inner);
+    let open = desk.iter().filter(|(_, work)| work.answered < SIGNERS);
+    open.map(|(deal, work)| (deal.clone(), work.clone())).collect()
+}
+
 /// One round at Atlas: drafts that wait for a reviewer are sent, the next signer of each envelope answers.
 async fn at_atlas(http: &Client, atlas: &str, desk: &Mutex<Desk>) -> Result<()> {
-    let envelopes = get(http, &format!("{atlas}/__sim/envelopes")).await?;
+    let (envelopes, waiting) = (get(http, &format!("{atlas}/__sim/envelopes")).await?, open(desk));
     for envelope in envelopes.as_array().into_iter().flatten() {
         let deal = deal_of(envelope);
-        let Some((road, wish, signer)) = next(desk, deal) else { continue };
+        let Some(Work { road, wish, answered: signer, .. }) = waiting.get(deal).cloned() else { continue };
         let draft = envelope["status"] == "draft" && envelope["fields_status"] == "ready";
         if draft && road == Road::Reviewed {
             let review = envelope["review_url"].as_str().context("no review link")?;
@@ -210,21 +218,39 @@ async fn at_atlas(http: &Client, atlas: &str, desk: &Mutex<Desk>) -> Result<()> 
 
 /// One round at PandaDoc: the next signer of each document looks at it and answers.
 async fn at_pandadoc(http: &Client, pandadoc: &str, desk: &Mutex<Desk>) -> Result<()> {
-    let documents: Vec<String> = {
-        let desk = desk.lock().unwrap_or_else(PoisonError::into_inner);
-        let open = desk.iter().filter(|(_, work)| work.road == Road::Sales && work.answered < SIGNERS);
-        open.map(|(id, _)| id.clone()).collect()
-    };
-    for id in documents {
-        let Some((_, wish, signer)) = next(desk, &id) else { continue };
-        let act = |act: &str| format!("{pandadoc}/__sim/ui/documents/{id}/{act}");
-        if signer == 0 {
+    received(http, pandadoc, desk).await?;
+    for (deal, work) in open(desk) {
+        let Some(document) = work.document else { continue };
+        let act = |act: &str| format!("{pandadoc}/__sim/ui/documents/{document}/{act}");
+        if work.answered == 0 {
             post(http, &act("view"), &json!({})).await?;
         }
-        let last = signer + 1 == SIGNERS;
-        let decision = if wish == Wish::Declined && last { "decline" } else { "sign" };
+        let last = work.answered + 1 == SIGNERS;
+        let decision = if work.wish == Wish::Declined && last { "decline" } else { "sign" };
         post(http, &act(decision), &json!({"reason": "Too dear"})).await?;
-        answered(desk, &id);
+        answered(desk, &deal);
+    }
+    Ok(())
+}
+
+/// Signers find the documents in their mail that we had sent.
+async fn received(http: &Client, pandadoc: &str, desk: &Mutex<Desk>) -> Result<()> {
+    let waiting =
+        open(desk).into_iter().filter(|(_, work)| work.road == Road::Driven && work.document.is_none());
+    let waiting: HashMap<String, String> = waiting.map(|(deal, work)| (work.name, deal)).collect();
+    if waiting.is_empty() {
+        return Ok(());
+    }
+    let url = format!("{pandadoc}/public/v1/documents?status={SENT}&count=100");
+    let key = format!("API-Key {}", secret("pandadoc-api-key"));
+    let list = http.get(url).header("authorization", key).send().await?.error_for_status()?;
+    let list: Value = serde_json::from_str(&list.text().await?)?;
+    for document in list["results"].as_array().into_iter().flatten() {
+        let deal = waiting.get(document["name"].as_str().unwrap_or_default());
+        let mut desk = desk.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(work) = deal.and_then(|deal| desk.get_mut(deal)) {
+            work.document = document["id"].as_str().map(str::to_owned);
+        }
     }
     Ok(())
 }

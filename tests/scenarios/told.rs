@@ -5,6 +5,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use contracts::intake::{Accepted, IntakeEvent};
+use contracts::seal::Opener;
 use contracts::wire::envelope::{ArtifactState, Envelope, Stage};
 use event_log::{Category, EmbeddedSettings, EventLog, Position, Recorded, Settings, Tailed};
 use futures::StreamExt as _;
@@ -141,7 +143,7 @@ pub async fn log(place: &Path) -> Result<EventLog> {
 }
 
 /// All commits of a category.
-pub async fn commits(log: &EventLog, category: Category) -> Result<Vec<Recorded>> {
+async fn commits(log: &EventLog, category: Category) -> Result<Vec<Recorded>> {
     let (mut all, mut tail) = (Vec::new(), log.tail(category, Position::ZERO));
     while let Some(item) = tail.next().await {
         let Tailed::Commit(recorded) = item? else { break };
@@ -150,12 +152,58 @@ pub async fn commits(log: &EventLog, category: Category) -> Result<Vec<Recorded>
     Ok(all)
 }
 
-/// Ids of our envelopes that a reconciliation changed, each a finding with its name in the log.
-pub async fn reconciled(log: &EventLog) -> Result<BTreeSet<String>> {
-    let commits = commits(log, Category::Envelopes).await?;
-    let found =
-        commits.iter().filter(|commit| commit.events.iter().any(|event| event.kind == "envelope.reconciled"));
-    Ok(found.map(|commit| commit.entity.id().to_owned()).collect())
+/// What reconciliation found, as the log names it.
+pub struct Found {
+    /// Ids of our envelopes that a sweep changed.
+    pub swept: BTreeSet<String>,
+    /// The providers' ids of envelopes of which a missed delivery was fetched from the vendor's history.
+    pub replayed: BTreeSet<String>,
+    /// How many signals did not arrive by themselves.
+    pub signals: usize,
+}
+
+impl Found {
+    /// Reads it from the log.
+    pub async fn in_log(log: &EventLog) -> Result<Self> {
+        let mut found = Self { swept: BTreeSet::new(), replayed: BTreeSet::new(), signals: 0 };
+        for commit in commits(log, Category::Envelopes).await? {
+            if commit.events.iter().any(|event| event.kind == "envelope.reconciled") {
+                found.swept.insert(commit.entity.id().to_owned());
+            }
+        }
+        for accepted in accepted(log).await?.into_iter().filter(|accepted| accepted.replayed) {
+            found.signals += 1;
+            found.replayed.insert(accepted.subject);
+        }
+        Ok(found)
+    }
+
+    /// Each of these deals was found by one or the other.
+    pub fn names<'a>(&self, deals: impl Iterator<Item = &'a Deal>, ours: &[Envelope]) -> Result<()> {
+        for deal in deals {
+            let document = deal.document.as_deref().unwrap_or_default();
+            let envelope = ours.iter().find(|envelope| envelope.provider_id == document);
+            let envelope = envelope.with_context(|| format!("{} has no envelope", deal.name))?;
+            let named = self.swept.contains(&envelope.envelope_id) || self.replayed.contains(document);
+            ensure!(named, "{} is not named as reconciled", deal.name);
+        }
+        Ok(())
+    }
+}
+
+/// Every signal in the log, in its order.
+pub async fn accepted(log: &EventLog) -> Result<Vec<Accepted>> {
+    let (mut all, opener) = (Vec::new(), Opener::new(None));
+    for commit in commits(log, Category::Intake).await? {
+        for event in &commit.events {
+            let event =
+                contracts::intake::decode(&event.kind, event.schema, &event.payload, &event.id, &opener)?;
+            if let IntakeEvent::Accepted(accepted) = event {
+                all.push(*accepted);
+            }
+        }
+    }
+    Ok(all)
 }
 
 /// How many of a vendor's webhooks ended how, by the state the simulator gives them.

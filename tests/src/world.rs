@@ -18,8 +18,14 @@ use crate::http::client;
 use crate::process::{Answer, operator};
 
 /// Every secret of the world, by the name of its file.
-const SECRETS: [&str; 5] =
-    ["atlas-api-key", "pandadoc-api-key", "pandadoc-shared-key", "hubspot-token", "hubspot-client-secret"];
+const SECRETS: [&str; 6] = [
+    "atlas-api-key",
+    "atlas-endpoint-secret",
+    "pandadoc-api-key",
+    "pandadoc-shared-key",
+    "hubspot-token",
+    "hubspot-client-secret",
+];
 
 /// How much faster than life everybody is, and what differs from the vendors' usual ways.
 #[derive(Clone, Copy, Debug)]
