@@ -35,6 +35,7 @@ journeys! {
     ad_hoc_review_two_signers
     template_auto_send
     docx_upload_over_grpc
+    second_generation
     declined_by_second_signer
     voided_by_us
     detection_needs_attention

@@ -15,6 +15,8 @@ use super::simulators::{Addresses, secret};
 pub struct Secrets {
     /// Calls and verifies at the first provider.
     pub atlas_api_key: SecretString,
+    /// Verifies the webhooks of the first provider's second API.
+    pub atlas_endpoint_secret: SecretString,
     /// Calls the second provider.
     pub pandadoc_api_key: SecretString,
     /// Verifies the second provider's webhooks.
@@ -35,6 +37,7 @@ impl Secrets {
         let read = |name: &str, prefix: &str| read_or_make(&directory.join(name), prefix);
         Ok(Self {
             atlas_api_key: read("atlas-api-key", "atlas_live_")?,
+            atlas_endpoint_secret: read("atlas-endpoint-secret", "whsec_")?,
             pandadoc_api_key: read("pandadoc-api-key", "pd_")?,
             pandadoc_shared_key: read("pandadoc-shared-key", "pds_")?,
             hubspot_token: read("hubspot-token", "pat-na1-")?,

@@ -50,6 +50,7 @@ impl Simulators {
             providers::atlas::simulator::Settings {
                 seed,
                 api_keys: vec![secrets.atlas_api_key.clone()],
+                endpoint: Some((hook("atlas-next").parse()?, secrets.atlas_endpoint_secret.clone())),
                 credits: 10_000,
                 time_factor,
                 ..Default::default()

@@ -127,13 +127,17 @@ impl Stage {
     pub async fn atlas_calls(&self, deal: &Deal, provider_id: &str) -> Result<Vec<String>> {
         let mut calls = self.calls(&self.addresses().atlas, "POST", "/api/").await?;
         let external_id = deal.external_id();
-        let about = format!("/api/envelope/{provider_id}/");
-        calls.retain(|call| call.path.starts_with(&about) || call.body.contains(&external_id));
+        let about = [format!("/api/envelope/{provider_id}/"), format!("/api/v1/envelopes/{provider_id}/")];
+        let act =
+            |call: &Call| about.iter().find_map(|about| Some(call.path.strip_prefix(about)?.to_owned()));
+        calls.retain(|call| act(call).is_some() || call.body.contains(&external_id));
         calls.sort_by_key(|call| call.seq);
         let word = |call: &Call| {
-            let word = match call.path.strip_prefix(&about) {
-                Some(act) => act.to_owned(),
-                None if call.path == "/api/envelope" => "create".to_owned(),
+            let word = match act(call) {
+                Some(act) => act,
+                None if ["/api/envelope", "/api/v1/envelopes"].contains(&call.path.as_str()) => {
+                    "create".to_owned()
+                }
                 None => "create from template".to_owned(),
             };
             let answer = call.status.map_or("unanswered".to_owned(), |status| status.to_string());

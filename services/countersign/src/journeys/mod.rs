@@ -22,6 +22,7 @@ mod pandadoc_driven;
 mod pandadoc_reopens_and_corrects;
 mod people;
 mod same_webhook_twenty_times;
+mod second_generation;
 mod stage;
 mod template_auto_send;
 mod voided_by_us;
@@ -131,6 +132,7 @@ journeys! {
     ad_hoc_review_two_signers, false, "A person reviews and sends the order form; two people sign in order";
     template_auto_send, false, "A template is filled and sent without review";
     docx_upload_over_grpc, false, "A Word document is uploaded over gRPC";
+    second_generation, false, "The provider's second API: reviewed by a person, then sent by us";
     declined_by_second_signer, false, "The second signer declines";
     voided_by_us, false, "We cancel what is out for signature";
     detection_needs_attention, false, "Finding the signature fields takes long, fails, finds none, or moves";

@@ -11,6 +11,8 @@ use super::stage::{Stage, eventually};
 pub const CRM: &str = "hubspot-main";
 /// The provider connection of the generated configuration.
 pub const PROVIDER: &str = "atlas-main";
+/// The connection of the generated configuration that speaks the same provider's second API.
+pub const SECOND_API: &str = "atlas-next";
 
 /// Stages a person moves a deal to, and what the generated configuration makes of them.
 pub mod asks {
