@@ -62,6 +62,14 @@ async fn status(stage: &Stage, provider_id: &str) -> Result<Value> {
     Ok(found.map(|one| one["status"].clone()).unwrap_or_default())
 }
 
+/// Tells something in the vendor's name.
+async fn tell(stage: &Stage, news: &Value) -> Result<()> {
+    let body = serde_json::to_vec(news)?;
+    let header = format!("sha256={}", signature(stage, "atlas-api-key", &body)?);
+    let url = format!("{}/v1/hooks/{CONNECTION}", stage.addresses().ingress);
+    post(url, Some(("x-atlas-signature", header)), &body).await
+}
+
 pub async fn the_last_signature_is_faster_than_our_void(stage: &Stage) -> Result<End> {
     let (id, provider_id) = sent(stage).await?;
     webhooks(stage, "hold").await?;
@@ -96,7 +104,9 @@ pub async fn our_void_is_faster_than_the_last_signature(stage: &Stage) -> Result
     let late = stage.press(&invitation, &[("action", "sign")]).await;
     ensure!(late.is_err(), "a voided envelope could be signed");
     ensure!(flush(stage).await? > 0, "nothing was held back");
-    // The first signature is told after the end: only a GET can say whose word counts.
+    // Somebody says that everybody signed: only a GET can say whose word counts.
+    let news = json!({"event": "envelope.signed", "envelope_id": provider_id, "status": "signed"});
+    tell(stage, &news).await?;
     until_recorded(stage, &id, "envelope.confirmation_requested", 1).await?;
     until_so(stage, &id, "voided and confirmed", |envelope| {
         envelope.stage() == At::Voided && !envelope.confirmation_requested
@@ -119,7 +129,6 @@ pub async fn news_that_contradicts_or_lags_behind_the_completion(stage: &Stage) 
         envelope.stage() == At::Completed && envelope.confirmed
     })
     .await?;
-    let url = format!("{}/v1/hooks/{CONNECTION}", stage.addresses().ingress);
     let told = [
         json!({"event": "envelope.viewed", "envelope_id": provider_id, "late": 1}),
         json!({"event": "envelope.sent", "envelope_id": provider_id, "late": 2}),
@@ -128,9 +137,7 @@ pub async fn news_that_contradicts_or_lags_behind_the_completion(stage: &Stage) 
     ];
     for news in told {
         let before = stage.kinds(&id).await?.iter().filter(|kind| *kind == "envelope.signal_ignored").count();
-        let body = serde_json::to_vec(&news)?;
-        let header = format!("sha256={}", signature(stage, "atlas-api-key", &body)?);
-        post(url.clone(), Some(("x-atlas-signature", header)), &body).await?;
+        tell(stage, &news).await?;
         until_recorded(stage, &id, "envelope.signal_ignored", before + 1).await?;
     }
     until_so(stage, &id, "completed and confirmed again", |envelope| {

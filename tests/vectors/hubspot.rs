@@ -137,14 +137,118 @@ async fn the_edge_of_the_window_belongs_to_it() {
     judge(cases.into()).await;
 }
 
+/// A delivery signed in an older version, which has no time.
+fn older(name: &str, version: &str, signature: &str, body: &str, expected: Expected) -> Case {
+    Case {
+        name: format!("{version}: {name}"),
+        connection: "hubspot",
+        query: String::new(),
+        method: "POST".to_owned(),
+        headers: vec![(LEGACY_VERSION, version.to_owned()), (LEGACY, signature.to_owned())],
+        body: body.as_bytes().to_vec(),
+        at: 1_767_225_600_000,
+        expected,
+    }
+}
+
 #[tokio::test]
 async fn the_older_versions_are_not_believed_unless_they_were_asked_for() {
-    let older = |kind: &str, version: &str, short: &str| {
-        let vector = vector(kind, short);
-        let mut case = case(&vector, Quarantined("signature_missing"));
-        case.at = 1_767_225_600_000;
-        case.headers = vec![(LEGACY_VERSION, version.to_owned()), (LEGACY, vector.signature)];
-        case
+    let (one, two) = (vector("hubspot-v1", "HS1-1"), vector("hubspot-v2", "HS2-1"));
+    let refused = Quarantined("signature_missing");
+    judge(vec![
+        older("unasked", "v1", &one.signature, &one.body, refused.clone()),
+        older("unasked", "v2", &two.signature, &two.body, refused),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn the_older_versions_are_believed_where_they_were_asked_for() {
+    let (one, two) = (vector("hubspot-v1", "HS1-1"), vector("hubspot-v2", "HS2-1"));
+    // A workflow sends the object itself, which no flow reads yet: proven and kept.
+    let kept = Stored(vec![("unreadable", "unreadable")]);
+    let contact = "[{\"eventId\":1,\"subscriptionId\":12345,\"portalId\":62515,\"occurredAt\":1564113600000,\
+                   \"subscriptionType\":\"contact.creation\",\"attemptNumber\":0,\"objectId\":123,\"changeSource\":\"CRM\",\
+                   \"changeFlag\":\"NEW\",\"appId\":54321}]";
+    let published = "hubspot-published-legacy";
+    let get = "eee2dddcc73c94d699f5e395f4b9d454a069a6855fbfa152e91e88823087200e";
+    judge(vec![
+        Case { connection: "hubspot-legacy", ..older("HS1-1", "v1", &one.signature, &one.body, stored()) },
+        Case {
+            connection: "hubspot-workflow",
+            ..older("HS2-1", "v2", &two.signature, &two.body, kept.clone())
+        },
+        Case {
+            connection: published,
+            ..older(
+                "published",
+                "v1",
+                "232db2615f3d666fe21a8ec971ac7b5402d33b9a925784df3ca654d05f4817de",
+                contact,
+                Stored(vec![("contact.creation", "record")]),
+            )
+        },
+        Case {
+            connection: published,
+            ..older(
+                "published",
+                "v2",
+                "9569219f8ba981ffa6f6f16aa0f48637d35d728c7e4d93d0d52efaa512af7900",
+                "{\"example_field\":\"example_value\"}",
+                kept,
+            )
+        },
+        Case {
+            connection: published,
+            method: "GET".to_owned(),
+            ..older("published, GET", "v2", get, "", NoSuchMethod)
+        },
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn what_was_asked_for_opens_no_other_door() {
+    let (one, two) = (vector("hubspot-v1", "HS1-1"), vector("hubspot-v2", "HS2-1"));
+    let three = vector("hubspot-v3", "HS3-2");
+    let mut beside =
+        older("beside a wrong version 3", "v1", &one.signature, &one.body, Quarantined("signature_wrong"));
+    beside.connection = "hubspot-legacy";
+    beside.headers.push((TIMESTAMP, beside.at.to_string()));
+    beside.headers.push((SIGNATURE, three.signature));
+    let wrong = |name, connection, version, signature: &str, body: &str, reason| Case {
+        connection,
+        ..older(name, version, signature, body, Quarantined(reason))
     };
-    judge(vec![older("hubspot-v1", "v1", "HS1-1"), older("hubspot-v2", "v2", "HS2-1")]).await;
+    let spoiled = one.body.replace("contractsent", "closedwon");
+    judge(vec![
+        beside,
+        wrong("another body", "hubspot-legacy", "v1", &one.signature, &spoiled, "signature_wrong"),
+        wrong(
+            "version 2 was not asked for",
+            "hubspot-legacy",
+            "v2",
+            &two.signature,
+            &two.body,
+            "signature_missing",
+        ),
+        wrong(
+            "version 1 was not asked for",
+            "hubspot-workflow",
+            "v1",
+            &one.signature,
+            &one.body,
+            "signature_missing",
+        ),
+        wrong("63 digits", "hubspot-legacy", "v1", &one.signature[1..], &one.body, "signature_malformed"),
+        wrong(
+            "another address",
+            "hubspot-published-legacy",
+            "v2",
+            &two.signature,
+            &two.body,
+            "signature_wrong",
+        ),
+    ])
+    .await;
 }

@@ -61,4 +61,33 @@ proptest! {
         let chained = chain_end(&recorded);
         prop_assert_eq!((chained.number, chained.hash), (next.number, next.hash));
     }
+
+    /// Bytes that a disk or a stranger spoiled: read whole, or refused in words; never a panic.
+    #[test]
+    fn a_spoiled_record_is_refused_or_read_whole(
+        commit in commit(),
+        places in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0..4u8), 1..8),
+    ) {
+        let entity = Entity::new(Category::Sync, &"acme".parse().unwrap(), "one").unwrap();
+        let (mut bytes, _) = encode(&entity, ChainEnd::default(), Timestamp(0), &commit);
+        for (place, byte, how) in places {
+            let at = place.index(bytes.len() + 1);
+            match how {
+                0 => bytes.truncate(at),
+                1 => bytes.insert(at, byte),
+                2 => drop(bytes.splice(at.., [byte; 9])),
+                _ => bytes.iter_mut().skip(at).take(1).for_each(|old| *old ^= byte),
+            }
+        }
+        let about = entity_of(&bytes);
+        match decode(7, bytes.into()) {
+            Ok(recorded) => {
+                prop_assert_eq!(about.as_ref(), Some(&recorded.entity));
+                prop_assert!(!recorded.events.is_empty());
+                drop(verify_chain(&[recorded.clone()]));
+                prop_assert!(chain_end(&recorded).number > 0 || recorded.events.last().is_some_and(|event| event.number == 0));
+            }
+            Err(why) => prop_assert!(why.contains("position 7"), "{}", why),
+        }
+    }
 }
