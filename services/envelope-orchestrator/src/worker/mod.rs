@@ -89,9 +89,8 @@ impl Job {
 impl Handler for Worker {
     async fn handle(&self, delivery: &Delivery) -> Outcome {
         let recorded = &delivery.recorded;
-        let Some(subject) = Subject::of(&recorded.entity) else {
-            return Outcome::GiveUp { reason: "the entity is not an envelope".to_owned() };
-        };
+        // What became of a signal stands in this category too, and calls for nothing.
+        let Some(subject) = Subject::of(&recorded.entity) else { return Outcome::Done };
         // One effect that waits does not keep the others of its commit; what is done is not needed again.
         let mut outcome = Outcome::Done;
         for event in &recorded.events {
