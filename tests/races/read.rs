@@ -41,12 +41,8 @@ impl Read {
             ensure!(rest.any(|found| found == wanted), "no {wanted} in its place: {names:?}");
         }
         for (claim, reason) in end.ignored {
-            let found = self.0.iter().any(|event| match event {
-                Event::SignalIgnored { claim: found, reason: why, .. } => {
-                    found == claim && why.code() == *reason
-                }
-                _ => false,
-            });
+            let wanted = format!("SignalIgnored({claim}, {reason})");
+            let found = names.contains(&wanted);
             ensure!(found, "{claim} was not recorded as ignored because {reason}: {names:?}");
         }
         for unwanted in end.never {
