@@ -60,11 +60,11 @@ pub fn connect(kind: &str, settings: ConnectionSettings) -> Result<Arc<dyn Provi
     }
 }
 
-/// The webhook scheme of a kind of connection, or `None` for an unknown kind. No scheme here has options yet;
-/// they are taken so that every registry is asked in the same way.
-pub fn scheme(kind: &str, _options: &Map<String, Value>) -> Option<Arc<dyn WebhookScheme>> {
+/// The webhook scheme of a kind of connection under its options, or `None` for an unknown kind. Options that are wrong
+/// are refused by [`connect`].
+pub fn scheme(kind: &str, options: &Map<String, Value>) -> Option<Arc<dyn WebhookScheme>> {
     match kind {
-        "atlas" => Some(Arc::new(atlas::Scheme)),
+        "atlas" => Some(Arc::new(atlas::Scheme::new(options))),
         "pandadoc" => Some(Arc::new(pandadoc::Scheme)),
         _ => None,
     }

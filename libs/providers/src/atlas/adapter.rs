@@ -53,6 +53,7 @@ impl Adapter {
     /// An unknown or wrong option, or an HTTP client that cannot be made.
     pub fn new(settings: ConnectionSettings) -> Result<Self, ConnectError> {
         let options: Options = settings.options()?;
+        options.check(&settings)?;
         Ok(Self {
             calls: Calls::new(&settings, options.pace)?,
             dialect: options.dialect,

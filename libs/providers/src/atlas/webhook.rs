@@ -4,24 +4,44 @@ use std::time::Duration;
 
 use domain::intake::{Claim, EnvelopeNews, Meaning, NoMeaning, RawDelivery, Refusal, Signal};
 use domain::time::Timestamp;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use signatures::{VerifyKey, WebhookScheme, decode_hex_digest, sha256_hex, which_key};
 
 use super::wire::{self, Count};
 use crate::reading;
 
-/// The header that carries the signature, in lower case.
+/// The header that carries the signature, in lower case. The second generation's name is not published: it is taken
+/// for the same, and can be set.
 const SIGNATURE_HEADER: &str = "x-atlas-signature";
+/// The option that names another header.
+const HEADER_OPTION: &str = "signature_header";
 /// Longest vendor event id used for deduplication, in bytes; longer ones are not ids.
 const EVENT_ID_BYTES_MAX: usize = 200;
 
-/// Atlas' webhook scheme: HMAC-SHA256 of the raw body with the API key that created the envelope.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Scheme;
+/// Atlas' webhook scheme: HMAC-SHA256 of the raw body, with the API key that created the envelope or the secret of the
+/// registered address.
+#[derive(Clone, Debug)]
+pub struct Scheme {
+    header: String,
+}
+
+impl Scheme {
+    /// The scheme of a connection with these options.
+    pub fn new(options: &Map<String, Value>) -> Self {
+        let named = options.get(HEADER_OPTION).and_then(Value::as_str);
+        Self { header: named.unwrap_or(SIGNATURE_HEADER).to_ascii_lowercase() }
+    }
+}
+
+impl Default for Scheme {
+    fn default() -> Self {
+        Self::new(&Map::new())
+    }
+}
 
 impl WebhookScheme for Scheme {
     fn verify(&self, delivery: &RawDelivery, keys: &[VerifyKey], _now: Timestamp) -> Result<usize, Refusal> {
-        let mut values = delivery.header(SIGNATURE_HEADER);
+        let mut values = delivery.header(&self.header);
         let value = values.next().ok_or(Refusal::SignatureMissing)?;
         if values.next().is_some() {
             return Err(Refusal::SignatureRepeated);

@@ -1,14 +1,13 @@
 //! Looking for what an earlier try may have left (atlas.md §8, §12).
 
 use domain::ids::{EnvelopeId, ProviderEnvelopeId};
-use domain::retry::Retry;
 use serde_json::Value;
 use url::Url;
 
 use super::super::dialect::Dialect;
 use super::super::wire;
 use super::Adapter;
-use crate::{Class, ENVELOPE_ID_KEY, Provider as _, ProviderError, Snapshot};
+use crate::{ENVELOPE_ID_KEY, Provider as _, ProviderError, Snapshot};
 
 /// Pages read at most where the vendor searches by the external record's id.
 const PAGES_FILTERED_MAX: usize = 50;
@@ -83,7 +82,7 @@ fn candidate(item: &Value, wanted: &str) -> Option<ProviderEnvelopeId> {
     if fits { wire::id(item) } else { None }
 }
 
-/// The search came to its bound: saying "not there" would invite a second envelope.
+/// The search came to its bound: saying "not there" would invite a second envelope, so a person has to look.
 fn too_many() -> ProviderError {
-    ProviderError::ours(Class::Conflict, Retry::Never, "too_many_candidates")
+    ProviderError::invalid("too_many_candidates")
 }

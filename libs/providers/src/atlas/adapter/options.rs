@@ -26,6 +26,8 @@ pub(super) struct Options {
     pub uploads: Transport,
     /// After how many seconds a connection without credits is tried again.
     quota_pause_seconds: f64,
+    /// The header that carries the webhooks' signature, if it is another than the usual one.
+    signature_header: Option<String>,
     /// What the account had at a known moment; the rest is counted from there.
     credits: Option<Known>,
     /// How fast the vendor is called.
@@ -50,6 +52,7 @@ impl Default for Options {
             provide: None,
             uploads: Transport::default(),
             quota_pause_seconds: 900.0,
+            signature_header: None,
             credits: None,
             pace: Pace::default(),
         }
@@ -57,6 +60,14 @@ impl Default for Options {
 }
 
 impl Options {
+    /// What is read elsewhere has to be in order as well.
+    pub(super) fn check(&self, settings: &ConnectionSettings) -> Result<(), ConnectError> {
+        match self.signature_header.as_deref().map(str::parse::<http::HeaderName>) {
+            Some(Err(_)) => Err(wrong(settings, "signature_header must be the name of a header")),
+            Some(Ok(_)) | None => Ok(()),
+        }
+    }
+
     pub(super) fn quota_pause(&self, settings: &ConnectionSettings) -> Result<Duration, ConnectError> {
         Duration::try_from_secs_f64(self.quota_pause_seconds)
             .map_err(|_| wrong(settings, "quota_pause_seconds must be a positive number of seconds"))

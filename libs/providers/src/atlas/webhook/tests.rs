@@ -37,11 +37,11 @@ fn keys(secrets: &[&str]) -> Vec<VerifyKey> {
 }
 
 fn verify(body: &str, signatures: &[&str], secret: &str) -> Result<usize, Refusal> {
-    Scheme.verify(&delivery(body, signatures), &keys(&[secret]), Timestamp(0))
+    Scheme::default().verify(&delivery(body, signatures), &keys(&[secret]), Timestamp(0))
 }
 
 fn only_signal(body: &str) -> Signal {
-    let mut signals = Scheme.split(&delivery(body, &[]));
+    let mut signals = Scheme::default().split(&delivery(body, &[]));
     assert_eq!(signals.len(), 1);
     signals.remove(0)
 }
@@ -107,9 +107,23 @@ fn every_negative_vector_is_refused_for_its_reason() {
 
 #[test]
 fn a_retired_key_in_force_still_verifies_and_is_named() {
-    let found = Scheme.verify(&delivery(A6, &[A6_DIGEST]), &keys(&[LIVE, TEST]), Timestamp(0));
+    let found = Scheme::default().verify(&delivery(A6, &[A6_DIGEST]), &keys(&[LIVE, TEST]), Timestamp(0));
     assert_eq!(found, Ok(1));
-    assert_eq!(Scheme.verify(&delivery(A6, &[A6_DIGEST]), &[], Timestamp(0)), Err(Refusal::SignatureWrong));
+    assert_eq!(
+        Scheme::default().verify(&delivery(A6, &[A6_DIGEST]), &[], Timestamp(0)),
+        Err(Refusal::SignatureWrong)
+    );
+}
+
+#[test]
+fn the_headers_name_can_be_set_where_the_vendor_publishes_another() {
+    let options = serde_json::json!({"signature_header": "X-Other-Signature", "dialect": "g2"});
+    let scheme = Scheme::new(options.as_object().expect("an object"));
+    let keys = keys(&[TEST]);
+    let usual = delivery(A6, &[A6_DIGEST]);
+    assert_eq!(scheme.verify(&usual, &keys, Timestamp(0)), Err(Refusal::SignatureMissing));
+    let headers = vec![("x-other-signature".to_owned(), A6_DIGEST.as_bytes().to_vec())];
+    assert_eq!(scheme.verify(&RawDelivery { headers, ..usual }, &keys, Timestamp(0)), Ok(0));
 }
 
 #[test]
@@ -203,7 +217,7 @@ proptest! {
     #[test]
     fn any_bytes_at_all_are_one_signal_with_those_very_bytes(body in prop::collection::vec(any::<u8>(), 0..200)) {
         let delivery = RawDelivery { body: body.clone(), ..delivery("", &[]) };
-        let signals = Scheme.split(&delivery);
+        let signals = Scheme::default().split(&delivery);
         prop_assert_eq!(signals.len(), 1);
         prop_assert_eq!(&signals[0].raw, &body);
     }
@@ -214,7 +228,7 @@ proptest! {
         let bit = place.index(body.len() * 8);
         body[bit / 8] ^= 1 << (bit % 8);
         let changed = RawDelivery { body, ..delivery("", &[A6_DIGEST]) };
-        prop_assert_eq!(Scheme.verify(&changed, &keys(&[TEST]), Timestamp(0)), Err(Refusal::SignatureWrong));
+        prop_assert_eq!(Scheme::default().verify(&changed, &keys(&[TEST]), Timestamp(0)), Err(Refusal::SignatureWrong));
 
         let mut digits = A6_DIGEST.as_bytes().to_vec();
         let place = place.index(digits.len());
