@@ -11,8 +11,8 @@ fn read(path: &str) -> String {
 
 #[test]
 fn every_alert_has_an_expression_over_numbers_that_are_explained_a_severity_and_a_sentence() {
-    let rules: Value =
-        serde_saphyr::from_str(&read("deploy/prometheus/countersign.rules.yaml")).expect("the rules are YAML");
+    let rules: Value = serde_saphyr::from_str(&read("deploy/prometheus/countersign.rules.yaml"))
+        .expect("the rules are YAML");
     let explained: BTreeSet<String> = read("docs/metrics.md")
         .lines()
         .filter_map(|line| line.strip_prefix("| `")?.split('`').next().map(str::to_owned))

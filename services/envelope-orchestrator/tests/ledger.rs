@@ -9,7 +9,7 @@ use std::time::Duration;
 use contracts::wire::envelope as wire;
 use contracts::wire::envelope::Stage;
 use domain::intake::Claim;
-use event_log::Position;
+use event_log::{Category, Position};
 use support::provider::{Fault, draft};
 use support::{World, news, request, signed};
 
@@ -37,6 +37,19 @@ async fn until_early(world: &World, wanted: usize) {
     assert!(waited.await.is_ok(), "{:?}", early(world).await);
 }
 
+impl World {
+    /// Waits until a follower of the envelopes has finished everything there is.
+    async fn until_passed(&self, consumer: &str) {
+        let head = self.log.head(Category::Envelopes).await.unwrap();
+        let waited = tokio::time::timeout(Duration::from_secs(20), async {
+            while self.log.consumed(consumer).await.unwrap() < head {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        });
+        waited.await.unwrap();
+    }
+}
+
 /// An envelope of ours as the provider knows it.
 fn ours(world: &World, provider_id: &str, envelope: &str) {
     let mut document = draft(Claim::Sent, 2);
@@ -60,6 +73,11 @@ async fn what_is_applied_and_what_is_ignored_is_counted_with_its_reason() {
     assert_eq!(count(&world, last, "settled.ignored.nothing_new").await, 1);
     assert_eq!(count(&world, last, "settled.ignored.late").await, 1);
     assert_eq!(count(&world, last, "settled.unmatched.nobodys").await, 1);
+    // The followers of envelopes pass these records by.
+    world.until_passed("orchestrator-effects").await;
+    world.until_passed("orchestrator-documents").await;
+    assert_eq!(world.log.dead_letters("orchestrator-effects").await.unwrap(), []);
+    assert_eq!(world.log.dead_letters("orchestrator-documents").await.unwrap(), []);
     world.stop().await;
 }
 

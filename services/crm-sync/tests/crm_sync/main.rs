@@ -3,6 +3,7 @@
 mod dead_letters;
 mod echoes;
 mod failures;
+mod ledger;
 mod people;
 mod silence;
 mod support;
