@@ -39,6 +39,7 @@ pub(crate) trait Backend: Send + Sync {
 
     async fn blob_put(&self, digest: &Digest, bytes: Bytes) -> Result<(), BlobError>;
     async fn blob_get(&self, digest: &Digest) -> Result<Option<Bytes>, BlobError>;
+    async fn blob_delete(&self, digest: &Digest) -> Result<(), BlobError>;
 
     async fn state_get(&self, key: &str) -> Result<Option<Entry>, ReadError>;
     /// `None` expects that there is no entry.

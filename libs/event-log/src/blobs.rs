@@ -48,4 +48,13 @@ impl Blobs {
         }
         Ok(Some(bytes))
     }
+
+    /// Removes the bytes of this digest; nothing happens when there are none. Only for bytes that nobody else can have
+    /// put, such as sealed ones: whoever has the same bytes loses them.
+    ///
+    /// # Errors
+    /// When the store does not answer; then the bytes may still be there.
+    pub async fn delete(&self, digest: &Digest) -> Result<(), BlobError> {
+        self.0.blob_delete(digest).await
+    }
 }

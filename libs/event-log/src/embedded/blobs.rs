@@ -53,6 +53,14 @@ impl BlobFiles {
         }
     }
 
+    pub(super) fn delete(&self, digest: &Digest) -> Result<(), ReadError> {
+        match fs::remove_file(self.path(digest)) {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(ReadError::Unavailable(format!("blob {digest}: {error}"))),
+        }
+    }
+
     fn path(&self, digest: &Digest) -> PathBuf {
         let name = digest.to_string();
         self.dir.join(&name[..2]).join(name)

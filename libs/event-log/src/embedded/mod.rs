@@ -183,6 +183,11 @@ impl Backend for Embedded {
         Ok(blocking(move || blobs.put(&digest, &bytes)).await??)
     }
 
+    async fn blob_delete(&self, digest: &Digest) -> Result<(), BlobError> {
+        let (blobs, digest) = (self.blobs.clone(), *digest);
+        Ok(blocking(move || blobs.delete(&digest)).await??)
+    }
+
     async fn blob_get(&self, digest: &Digest) -> Result<Option<Bytes>, BlobError> {
         let (blobs, digest) = (self.blobs.clone(), *digest);
         Ok(blocking(move || blobs.get(&digest)).await??)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use async_nats::jetstream::object_store::{GetErrorKind, ObjectStore};
+use async_nats::jetstream::object_store::{DeleteErrorKind, GetErrorKind, ObjectStore};
 use bytes::Bytes;
 use domain::envelope::Digest;
 use tokio::io::AsyncReadExt as _;
@@ -29,6 +29,14 @@ pub(super) async fn put(store: &ObjectStore, digest: &Digest, bytes: &Bytes) -> 
 
 pub(super) async fn get(store: &ObjectStore, digest: &Digest) -> Result<Option<Bytes>, ReadError> {
     timeout(TRANSFER_MAX, get_now(store, &digest.to_string())).await.map_err(unavailable)?
+}
+
+pub(super) async fn delete(store: &ObjectStore, digest: &Digest) -> Result<(), ReadError> {
+    match timeout(TRANSFER_MAX, store.delete(digest.to_string())).await.map_err(unavailable)? {
+        Ok(()) => Ok(()),
+        Err(error) if matches!(error.kind(), DeleteErrorKind::NotFound) => Ok(()),
+        Err(error) => Err(unavailable(error)),
+    }
 }
 
 async fn get_now(store: &ObjectStore, name: &str) -> Result<Option<Bytes>, ReadError> {

@@ -142,6 +142,10 @@ impl Backend for JetStream {
         Ok(blobs::put(&self.blobs, digest, &bytes).await?)
     }
 
+    async fn blob_delete(&self, digest: &Digest) -> Result<(), BlobError> {
+        Ok(blobs::delete(&self.blobs, digest).await?)
+    }
+
     async fn blob_get(&self, digest: &Digest) -> Result<Option<Bytes>, BlobError> {
         Ok(blobs::get(&self.blobs, digest).await?)
     }

@@ -67,6 +67,25 @@ contract!(a_blob_is_read_back_whole_and_checked, |store: Store| async move {
     assert_eq!(log.blobs().get(&digest_of(&large)).await.unwrap(), Some(large));
 });
 
+contract!(a_blob_that_was_deleted_is_gone_and_can_be_put_again, |store: Store| async move {
+    let mut store = store;
+    let log = store.open().await;
+    let blobs = log.blobs();
+    let (one, other) = (Bytes::from_static(b"sealed once"), Bytes::from(vec![7; 300_000]));
+    let digests = [blobs.put(one.clone()).await.unwrap(), blobs.put(other.clone()).await.unwrap()];
+    for _ in 0..2 {
+        blobs.delete(&digests[1]).await.unwrap();
+        assert_eq!(blobs.get(&digests[1]).await.unwrap(), None);
+    }
+    blobs.delete(&digest_of(b"never put")).await.unwrap();
+    drop(blobs);
+    let log = store.restart(log).await;
+    assert_eq!(log.blobs().get(&digests[1]).await.unwrap(), None);
+    assert_eq!(log.blobs().get(&digests[0]).await.unwrap(), Some(one));
+    assert_eq!(log.blobs().put(other.clone()).await.unwrap(), digests[1]);
+    assert_eq!(log.blobs().get(&digests[1]).await.unwrap(), Some(other));
+});
+
 contract!(state_is_changed_by_whoever_knows_it, |store: Store| async move {
     let mut store = store;
     let log = store.open().await;

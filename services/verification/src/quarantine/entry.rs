@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use contracts::intake::{IntakeEvent, Quarantined, Raw, Released, quarantine_group};
 use contracts::seal::Opener;
 use contracts::wire::verification as wire;
+use domain::envelope::Digest;
 use domain::ids::{ConnectionId, EventId, TenantId};
 use event_log::{Category, DataKey, Entity, EventLog, Version};
 use tonic::Status;
@@ -30,6 +31,8 @@ pub struct Entry {
     pub settled: Option<Settled>,
     event: EventId,
     opener: Opener,
+    /// Where a large content lies.
+    blob: Option<Digest>,
 }
 
 impl Entry {
@@ -75,7 +78,11 @@ impl Entry {
                 | IntakeEvent::Refused(_) => settled,
             };
         }
-        Ok(Entry { entity, version, quarantined, settled, event: first.id, opener })
+        let blob = match &quarantined.delivery {
+            Some(Raw::Stored { digest, .. }) => Some(*digest),
+            Some(Raw::Inline(_) | Raw::Erased) | None => None,
+        };
+        Ok(Entry { entity, version, quarantined, settled, event: first.id, opener, blob })
     }
 
     /// The delivery as it came, with its sender's address; `None` when it was not kept or is erased.
@@ -93,16 +100,22 @@ impl Entry {
         clear.map(|clear| contracts::wire::decode(&clear).map_err(internal)).transpose()
     }
 
-    /// Destroys the key of its content. In the first version all of a connection shared one, which is left alone.
+    /// Destroys the key of its content, and a large content itself. In the first version all of a connection shared one
+    /// key, which is left alone.
     ///
     /// # Errors
-    /// When the store of keys does not answer.
+    /// When the store does not answer.
     pub async fn erase(&self, log: &EventLog) -> Result<(), Status> {
         let group = &self.quarantined.key_group;
         if *group == quarantine_group(&self.quarantined.connection) || self.quarantined.content_bytes == 0 {
             return Ok(());
         }
-        log.keys().destroy(group).await.map_err(unavailable)
+        log.keys().destroy(group).await.map_err(unavailable)?;
+        // Sealed with a nonce of its own: nobody else has the same bytes.
+        match &self.blob {
+            Some(digest) => log.blobs().delete(digest).await.map_err(unavailable),
+            None => Ok(()),
+        }
     }
 
     /// What is told of it.

@@ -83,4 +83,5 @@ async fn of_too_much_the_oldest_is_given_up() {
         waiting.iter().map(|delivery| delivery.received_at_ms - START.0).collect()
     };
     eventually("the oldest to be given up", async || times().await == [5, 4, 3]).await;
+    eventually("their blobs to be removed", async || world.blobs() == 3).await;
 }

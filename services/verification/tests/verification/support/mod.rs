@@ -186,6 +186,14 @@ impl World {
         }
     }
 
+    /// How many blobs lie in the embedded store.
+    pub fn blobs(&self) -> usize {
+        let folders = std::fs::read_dir(self.dir.path().join("log/blobs")).expect("the folder of blobs");
+        let files = folders
+            .map(|folder| std::fs::read_dir(folder.expect("a folder").path()).expect("a folder").count());
+        files.sum()
+    }
+
     /// One quarantined delivery with its content.
     pub async fn shown(&self, connection: &str, id: &str) -> wire::GetQuarantinedResponse {
         let request = wire::GetQuarantinedRequest { quarantine_id: id.into(), connection: connection.into() };
