@@ -108,6 +108,10 @@ pub struct LogArgs {
     #[arg(long, default_value_t = 1, env = "COUNTERSIGN_NATS_REPLICAS")]
     pub nats_replicas: usize,
 
+    /// Publishes every commit by itself: to measure what grouping them is worth.
+    #[arg(long, hide = true)]
+    pub nats_one_by_one: bool,
+
     /// Accepts a risk by name: `lazy-sync` (acknowledged events may be lost in a power cut), `unchecked-sync`.
     #[arg(long, value_name = "RISK")]
     pub accept_risk: Vec<Risk>,

@@ -24,6 +24,7 @@ pub async fn open(arguments: &LogArgs) -> Result<EventLog> {
                 .or_else(|| monitoring(arguments.nats_url.expose_secret())),
             replicas: arguments.nats_replicas,
             accept_risks: arguments.accept_risk.clone(),
+            one_by_one: arguments.nats_one_by_one,
             ..JetStreamSettings::default()
         }),
     };
