@@ -39,6 +39,34 @@ pub(super) async fn run(connection: String, ask: &Ask) -> Result<()> {
     Ok(())
 }
 
+/// Days for which credits should last at the present pace.
+const DAYS_MIN: f64 = 3.0;
+
+/// What a doctor says of it: whether sends go out, now and in the next days.
+///
+/// # Errors
+/// When the orchestrator cannot be asked.
+pub(super) async fn look(ask: &Ask) -> Result<(bool, String)> {
+    let request = GetCreditsRequest { provider: String::new(), min_position: 0 };
+    let credits = by_orchestrator(ask, ask.envelopes()?.get_credits(request).await)?.credits;
+    let troubled: Vec<String> = credits.iter().filter_map(trouble).collect();
+    Ok(match (credits.len(), troubled.is_empty()) {
+        (0, _) => (true, "no connection counts them".to_owned()),
+        (count, true) => (true, format!("{count} connections can send")),
+        (_, false) => (false, format!("{} (`connections credits`)", troubled.join("; "))),
+    })
+}
+
+fn trouble(account: &Credits) -> Option<String> {
+    let Credits { provider, remaining, used_per_day, .. } = account;
+    if account.exhausted {
+        return Some(format!("{provider} has none, {} sends wait for a top-up", account.held_sends));
+    }
+    let left = (*remaining)?;
+    let short = *used_per_day > 0.0 && left as f64 / used_per_day < DAYS_MIN;
+    short.then(|| format!("{provider} has {left} left at {used_per_day:.1} a day"))
+}
+
 fn row(account: &Credits) -> Vec<String> {
     vec![
         account.provider.clone(),
@@ -56,6 +84,17 @@ fn row(account: &Credits) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_doctor_speaks_up_before_the_credits_are_gone() {
+        let account = Credits { provider: "atlas-main".to_owned(), used_per_day: 2.0, ..Credits::default() };
+        assert_eq!(trouble(&account), None, "what is not known alarms nobody");
+        assert_eq!(trouble(&Credits { remaining: Some(6), ..account.clone() }), None);
+        let short = trouble(&Credits { remaining: Some(5), ..account.clone() });
+        assert_eq!(short.as_deref(), Some("atlas-main has 5 left at 2.0 a day"));
+        let gone = Credits { remaining: Some(0), exhausted: true, held_sends: 3, ..account };
+        assert_eq!(trouble(&gone).as_deref(), Some("atlas-main has none, 3 sends wait for a top-up"));
+    }
 
     #[test]
     fn what_is_not_known_is_not_shown_as_nothing() {

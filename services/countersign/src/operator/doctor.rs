@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::args::Ask;
 use super::services::by_orchestrator;
-use super::{connections, dead_letters, jobs, ledger};
+use super::{connections, credits, dead_letters, jobs, ledger};
 use crate::journeys::visitor;
 use crate::sheets::Question;
 use crate::terminal::{Terminal, Tone};
@@ -42,11 +42,12 @@ impl Finding {
 /// # Errors
 /// Never: what cannot be asked is a finding.
 pub async fn run(ask: &Ask) -> Result<ExitCode> {
-    let (health, intake, keys, envelopes, letters, reconciliation) = tokio::join!(
+    let (health, intake, keys, envelopes, credits, letters, reconciliation) = tokio::join!(
         health(ask),
         intake(ask),
         connections::keys(ask),
         envelopes(ask),
+        credits::look(ask),
         letters(ask),
         reconciliation(ask)
     );
@@ -55,6 +56,7 @@ pub async fn run(ask: &Ask) -> Result<ExitCode> {
         Finding::of("intake", intake),
         Finding::of("keys", keys),
         Finding::of("envelopes", envelopes),
+        Finding::of("credits", credits),
         Finding::of("dead letters", letters),
         Finding::of("jobs", reconciliation),
     ];
