@@ -48,6 +48,10 @@ proto-lint:
 proto-breaking against="main":
     target/tools/buf breaking proto --against ".git#branch={{against}},subdir=proto"
 
+# Feeds every parser of a stranger's bytes so many spoiled inputs (docs/fuzzing.md)
+fuzz inputs="1000000" target="":
+    BOLERO_RANDOM_ITERATIONS={{inputs}} cargo test -p fuzz --test targets {{target}}
+
 bench *args:
     cargo bench --workspace {{args}}
 
