@@ -18,7 +18,7 @@ const ROUND_EVERY: Duration = Duration::from_millis(150);
 /// Signers of every envelope.
 const SIGNERS: usize = 2;
 /// PandaDoc's number for documents that were sent and nobody has opened.
-const SENT: u32 = 2;
+const SENT: u32 = 1;
 
 /// Which way an envelope takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
