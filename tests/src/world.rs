@@ -18,11 +18,13 @@ use crate::http::client;
 use crate::process::{Answer, operator};
 
 /// Every secret of the world, by the name of its file.
-const SECRETS: [&str; 6] = [
+const SECRETS: [&str; 8] = [
     "atlas-api-key",
     "atlas-endpoint-secret",
     "pandadoc-api-key",
     "pandadoc-shared-key",
+    "pandadoc-client-secret",
+    "pandadoc-refresh-token",
     "hubspot-token",
     "hubspot-client-secret",
 ];
@@ -112,6 +114,11 @@ impl World {
             TcpListener::bind("127.0.0.1:0").await?,
             providers::pandadoc::simulator::Settings {
                 api_keys: vec![shared("pandadoc-api-key")],
+                oauth: Some(providers::pandadoc::simulator::OAuthApp {
+                    client_id: "countersign".to_owned(),
+                    client_secret: shared("pandadoc-client-secret"),
+                    refresh_token: shared("pandadoc-refresh-token"),
+                }),
                 subscription: Some((hook("pandadoc-sales")?, shared("pandadoc-shared-key"))),
                 time_factor: pace.pandadoc,
                 switches: providers::pandadoc::simulator::Switches {
