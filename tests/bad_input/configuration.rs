@@ -50,6 +50,28 @@ async fn config_check_names_every_mistake_at_once_and_praises_a_good_file() -> R
 }
 
 #[tokio::test]
+async fn config_check_warns_of_signatures_without_a_time_and_lets_the_file_pass() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let file = directory.path().join("countersign.yaml");
+    let weak = configuration_text().replace("portal_id", "options: {allow_legacy_v1: true}\n    portal_id");
+    std::fs::write(&file, weak)?;
+    let (success, said) = Countersign::config_check(&file, &secrets()).await?;
+    assert!(success && said.contains("allow_legacy_v1") && said.contains("no timestamp"), "{said}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_region_that_the_vendor_does_not_have_is_refused_with_those_it_has() -> Result<()> {
+    let fenced = |region: &str| {
+        let sources = format!("kind: pandadoc\n    source_ips: {{mode: enforce, regions: [{region}]}}");
+        configuration_text().replacen("kind: pandadoc", &sources, 1)
+    };
+    let said = refusal(&fenced("us, mars"), secrets()).await?;
+    assert!(said.contains("no region `mars`") && said.contains("known: us, eu"), "{said}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn an_unknown_connection_in_a_flow_is_refused() -> Result<()> {
     let flow = "flows:\n  - name: lost\n    when: {connection: nobody, event: deal.propertyChange}\n    \
                 envelope: {provider: atlas-main, title: T, document_url: \"http://a.test/x.pdf\", parties: [], send: review}\n    \
