@@ -2,6 +2,7 @@
 
 mod flood;
 mod keys;
+mod ledger;
 mod odd;
 mod once;
 mod outage;
