@@ -239,7 +239,8 @@ impl Ports {
     /// must find its own ports free again. No two worlds of this process get the same.
     fn free() -> Result<Ports> {
         static TAKEN: AtomicU16 = AtomicU16::new(0);
-        let first = 12_000 + u16::try_from(std::process::id() % 8_000)?;
+        // Processes that start together have neighbouring ids.
+        let first = 12_000 + u16::try_from(std::process::id().wrapping_mul(61) % 8_000)?;
         let next = || {
             let tries = (0..1_000).map(|_| first + TAKEN.fetch_add(1, Ordering::Relaxed));
             let mut free = tries.filter(|port| StdListener::bind(("127.0.0.1", *port)).is_ok());
