@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use contracts::ledger::{LedgerEvent, Parked};
+use contracts::wire::common::RecordRef;
 use domain::ids::{ConnectionId, EnvelopeId, ProviderEnvelopeId, TenantId};
 use event_log::{Category, Position};
 use projection::{Projection, ProjectionError};
@@ -12,12 +13,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::store::{ExecuteError, Store, Subject};
 use crate::view::{
-    EARLY, ENVELOPES, Envelopes, NAMELESS, NEWEST, OPEN, PROVIDER_IDS, Row, nameless_prefix, provider_key,
+    EARLY, ENVELOPES, Envelopes, NAMELESS, NEWEST, OPEN, PROVIDER_IDS, RECORDS, Row, nameless_prefix,
+    provider_key, record_prefix,
 };
 
 /// Kind and schema of the events that stand in the table of early arrivals.
 const PARKED: &str = "ledger.signal_parked";
 const PARKED_SCHEMA: u32 = 1;
+/// Bytes of an envelope's id, with which every key that lists envelopes ends.
+const ID_BYTES: usize = 16;
 /// Open envelopes that are looked up at once at start.
 const OPEN_PAGE: usize = 1000;
 
@@ -163,18 +167,24 @@ impl Directory {
         Ok(!self.projection.scan(NAMELESS, &nameless_prefix(connection), 1, None)?.is_empty())
     }
 
-    /// The envelopes requested before the one of `after`, newest first, each with its place in the list.
+    /// The envelopes requested before the one of `after`, newest first, each with its place in the list: all, or those
+    /// of one record only.
     ///
     /// # Errors
     /// When the view cannot be read.
     pub fn newest(
         &self,
+        record: Option<&RecordRef>,
         after: Option<&[u8]>,
         limit: usize,
     ) -> Result<Vec<(Vec<u8>, Subject)>, DirectoryError> {
+        let (table, prefix) = match record {
+            Some(of) => (RECORDS, record_prefix(&of.connection, &of.object_type, &of.object_id)),
+            None => (NEWEST, Vec::new()),
+        };
         let mut found = Vec::new();
-        for projection::Row { key, .. } in self.projection.scan(NEWEST, &[], limit, after)? {
-            let id = envelope_id(key.get(8..).unwrap_or_default())?;
+        for projection::Row { key, .. } in self.projection.scan(table, &prefix, limit, after)? {
+            let id = envelope_id(key.last_chunk::<ID_BYTES>().map_or(&[], <[u8; ID_BYTES]>::as_slice))?;
             found.push((key, self.known(&id)?.ok_or(DirectoryError::Row)?));
         }
         Ok(found)

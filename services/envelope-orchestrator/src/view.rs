@@ -8,6 +8,7 @@ use contracts::ledger::{KIND_PREFIX, LedgerEvent};
 use contracts::seal::Opener;
 use domain::envelope::{Envelope, Stage, evolve};
 use domain::ids::{ConnectionId, EnvelopeId, IdError, ProviderEnvelopeId, TenantId};
+use domain::intake::RecordRef;
 use event_log::{Entity, Recorded, RecordedEvent, Version};
 use ledger::names;
 use projection::{Rows, View, ViewError};
@@ -25,7 +26,8 @@ pub const OPEN: &str = "open";
 pub const NAMELESS: &str = "nameless";
 /// Newest first: inverted request time and envelope id → nothing.
 pub const NEWEST: &str = "newest";
-
+/// The record that an envelope is for, then as in [`NEWEST`] → nothing.
+pub const RECORDS: &str = "records";
 /// Signals that wait for their envelope: tenant, zero byte, entity → the event that parked it.
 pub const EARLY: &str = "early";
 
@@ -67,7 +69,7 @@ impl View for Envelopes {
     }
 
     fn version(&self) -> u32 {
-        2
+        3
     }
 
     fn apply(&self, recorded: &Recorded, rows: &mut Rows<'_>) -> Result<(), ViewError> {
@@ -79,11 +81,16 @@ impl View for Envelopes {
             Some(bytes) => Some(serde_json::from_slice(&bytes).map_err(ViewError::undecodable)?),
             None => None,
         };
-        let after = after(before.as_ref(), tenant, recorded)?;
+        let (after, record) = after(before.as_ref(), tenant, recorded)?;
         if recorded.previous_version == Version::NONE
             && let Some(first) = recorded.events.first()
         {
-            rows.put(NEWEST, &newest_key(first, &id), [])?;
+            let newest = newest_key(first, &id);
+            rows.put(NEWEST, &newest, [])?;
+            if let Some(RecordRef { connection, object_type, object_id }) = record {
+                let of_record = record_prefix(connection.as_str(), &object_type, &object_id);
+                rows.put(RECORDS, &[of_record, newest].concat(), [])?;
+            }
         }
         count_reconciled(&after.connection, recorded, rows)?;
         if before.as_ref() == Some(&after) {
@@ -128,8 +135,13 @@ fn count_reconciled(connection: &str, recorded: &Recorded, rows: &mut Rows<'_>) 
     Ok(())
 }
 
-/// The row after a commit. Only the stage, the connection and the provider's id are followed.
-fn after(before: Option<&Row>, tenant: TenantId, recorded: &Recorded) -> Result<Row, ViewError> {
+/// The row after a commit, and the record that the commit names. Only the stage, the connection and the provider's id
+/// are followed.
+fn after(
+    before: Option<&Row>,
+    tenant: TenantId,
+    recorded: &Recorded,
+) -> Result<(Row, Option<RecordRef>), ViewError> {
     let mut envelope = Envelope::default();
     let mut row = before.cloned().unwrap_or_else(|| Row {
         tenant: tenant.to_string(),
@@ -153,7 +165,7 @@ fn after(before: Option<&Row>, tenant: TenantId, recorded: &Recorded) -> Result<
         row.provider_id = Some(id.to_string());
     }
     row.open = !envelope.stage.is_closed();
-    Ok(row)
+    Ok((row, envelope.record().cloned()))
 }
 
 fn decoded(event: &RecordedEvent) -> Result<domain::envelope::Event, ViewError> {
@@ -173,6 +185,11 @@ pub fn provider_key(connection: &ConnectionId, id: &ProviderEnvelopeId) -> Vec<u
 /// What every key of [`NAMELESS`] of a connection begins with.
 pub fn nameless_prefix(connection: &ConnectionId) -> Vec<u8> {
     joined(connection.as_str(), &[])
+}
+
+/// What every key of [`RECORDS`] of a record begins with.
+pub fn record_prefix(connection: &str, object_type: &str, object_id: &str) -> Vec<u8> {
+    [connection, object_type, object_id].map(|part| [part.as_bytes(), &[0]].concat()).concat()
 }
 
 fn joined(connection: &str, rest: &[u8]) -> Vec<u8> {

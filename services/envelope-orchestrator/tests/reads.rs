@@ -5,6 +5,7 @@ mod support;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use contracts::wire::common::RecordRef;
 use contracts::wire::envelope as wire;
 use contracts::wire::envelope::Stage;
 use contracts::wire::envelope::watch_envelopes_response::Update;
@@ -72,6 +73,37 @@ async fn a_filter_finds_what_fits_it_and_a_strange_token_is_refused() {
     let strange =
         wire::GetEnvelopeRequest { envelope_id: format!("env_{}", "0".repeat(32)), min_position: 0 };
     assert_eq!(world.client().get_envelope(Request::new(strange)).await.unwrap_err().code(), Code::NotFound);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn the_lives_of_one_record_are_listed_page_by_page_whatever_else_there_is() {
+    let world = World::new().await;
+    let of = |deal: &str| RecordRef {
+        connection: "crm".to_owned(),
+        object_type: "deal".to_owned(),
+        object_id: deal.to_owned(),
+    };
+    let mut lives = Vec::new();
+    for number in 0..12 {
+        world.clock.advance(Duration::from_millis(10));
+        let deal = if number % 4 == 0 { "77" } else { "7" };
+        let mut wish = request(&format!("trigger-{number}"));
+        wish.record = Some(of(deal));
+        let made = world.create(wish).await.expect("it is made");
+        if deal == "77" {
+            lives.insert(0, made.envelope_id);
+        }
+    }
+    let filter = wire::EnvelopeFilter { record: Some(of("77")), ..wire::EnvelopeFilter::default() };
+    let first = page(&world, String::new(), Some(filter.clone())).await;
+    let second = page(&world, first.next_page_token, Some(filter)).await;
+    let listed: Vec<String> = [first.envelopes, second.envelopes]
+        .concat()
+        .into_iter()
+        .map(|envelope| envelope.envelope_id)
+        .collect();
+    assert_eq!(listed, lives);
     world.stop().await;
 }
 

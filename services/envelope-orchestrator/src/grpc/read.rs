@@ -56,7 +56,10 @@ impl Grpc {
         let (mut envelopes, mut scanned, mut more) = (Vec::new(), 0, true);
         while more && envelopes.len() < wanted && scanned < SCAN_MAX {
             let limit = (wanted - envelopes.len()).max(READS_AT_ONCE);
-            let rows = self.directory.newest(after.as_deref(), limit).map_err(unavailable)?;
+            let rows = self
+                .directory
+                .newest(filter.record.as_ref(), after.as_deref(), limit)
+                .map_err(unavailable)?;
             more = rows.len() == limit;
             scanned += rows.len();
             let mut read = futures::stream::iter(rows)
