@@ -10,6 +10,9 @@ use providers::Class;
 use support::provider::Fault;
 use support::{World, auto, request};
 
+/// Envelopes enough that one of them shares its follower's checkpoint with any other.
+const MANY: usize = 96;
+
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// The create call is made, its answer is lost, and every further try fails, for longer than keys are remembered.
@@ -90,5 +93,35 @@ async fn a_reminder_that_the_provider_holds_back_holds_nothing_else_back() {
     world.void(&id).await.expect("it is asked for");
     world.until_stage(&id, Stage::Voided).await;
     assert!(world.provider.calls("remind") <= 5, "{} tries", world.provider.calls("remind"));
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_restart_long_after_a_reminder_does_not_send_it_again_though_its_checkpoint_is_held_up() {
+    let world = World::new().await;
+    let id = world.create(auto("deal-1")).await.expect("it is made").envelope_id;
+    world.until_stage(&id, Stage::Preparing).await;
+    world.clock.advance(Duration::from_secs(2));
+    world.until_stage(&id, Stage::Sent).await;
+    // Creates that do not succeed come before the reminder in every share, and pin its checkpoint.
+    world.provider.fail("create", std::iter::repeat_n(Fault::Refuse(Class::Transient), 1_000_000));
+    for number in 0..MANY {
+        world.create(request(&format!("stuck-{number}"))).await.expect("it is asked for");
+    }
+    let wish = wire::RemindEnvelopeRequest { request_id: "remind-1".to_owned(), envelope_id: id.clone() };
+    world.client().remind_envelope(tonic::Request::new(wish)).await.expect("it is asked for");
+    world.provider.until(|provider| provider.calls("remind") == 1).await;
+
+    world.clock.advance(Duration::from_secs(11 * 60));
+    let world = world.restart().await;
+    world.provider.mend();
+    let head = world.log.head(event_log::Category::Envelopes).await.expect("the log answers");
+    let passed = tokio::time::timeout(Duration::from_secs(30), async {
+        while world.log.consumed("orchestrator-effects").await.expect("the log answers") < head {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    passed.await.expect("everything that was held up is delivered again");
+    assert_eq!(world.provider.calls("remind"), 1);
     world.stop().await;
 }

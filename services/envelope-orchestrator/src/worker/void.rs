@@ -14,6 +14,9 @@ use super::{Job, Worker};
 const REMINDER_TRIES: u32 = 5;
 /// Longest pause that a vendor may ask for before a reminder: one that asks for more has just reminded.
 const REMINDER_PATIENCE: Duration = Duration::from_secs(60);
+/// A reminder that was asked for longer ago than this is not made: nothing records that one went out, so what comes
+/// so late may be the same one once more, delivered again after a restart. Longer than all its tries together.
+const REMINDER_AGE_MAX: Duration = Duration::from_secs(10 * 60);
 
 impl Worker {
     pub(super) async fn void(&self, job: &mut Job, reason: VoidReason) -> Step {
@@ -44,9 +47,14 @@ impl Worker {
 
     /// A nudge is worth a little patience and no dead letter, and nothing else of the envelope waits behind it for
     /// long. No vendor takes a key for it and none tells whether it went out: after an unknown outcome it is not made
-    /// again, because one reminder too few is better than two.
+    /// again, because one reminder too few is better than two. For the same reason an old one is not made at all.
     pub(super) async fn remind(&self, job: &mut Job) -> Step {
         let id = job.provider_id()?;
+        let age = self.now().since(job.asked_at);
+        if age > REMINDER_AGE_MAX {
+            tracing::info!(envelope.id = %job.subject.id, age_s = age.as_secs(), "not reminded: asked for too long ago");
+            return Ok(());
+        }
         let Err(error) = job.provider.remind(&id).await else { return Ok(()) };
         let once_more = match error.class {
             Class::RateLimited | Class::Transient | Class::Unauthorized | Class::Locked | Class::NotReady => {
