@@ -123,13 +123,26 @@ impl Early {
                 Fate::Settled(Settlement::Unmatched, reason) => Ok(unmatched(connection, reason)),
                 fate @ (Fate::Settled(..) | Fate::Early { .. }) => Ok(fate),
             },
-            Err(error) if error.class == Class::NotFound => Ok(unmatched(connection, "gone")),
-            Err(error) => {
-                tracing::warn!(%connection, %error, "an early arrival could not be looked up");
-                let again = now.after(self.matcher.tuning.early_lookup_pause);
-                self.not_before.lock().insert(one.entity.clone(), again);
-                Ok(waits)
-            }
+            Err(error) => match error.class {
+                Class::NotFound => Ok(unmatched(connection, "gone")),
+                // Asked again it would say the same; what we may not see was not made with our key.
+                Class::Forbidden | Class::InvalidRequest | Class::TooLarge => {
+                    Ok(unmatched(connection, "not_shown"))
+                }
+                Class::Unauthorized
+                | Class::QuotaExhausted
+                | Class::NotReady
+                | Class::Locked
+                | Class::Conflict
+                | Class::RateLimited
+                | Class::OutcomeUnknown
+                | Class::Transient => {
+                    tracing::warn!(%connection, %error, "an early arrival could not be looked up");
+                    let again = now.after(self.matcher.tuning.early_lookup_pause);
+                    self.not_before.lock().insert(one.entity.clone(), again);
+                    Ok(waits)
+                }
+            },
         }
     }
 }

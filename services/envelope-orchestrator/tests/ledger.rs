@@ -151,6 +151,27 @@ async fn a_provider_that_does_not_answer_is_asked_again_and_nothing_is_given_up_
 }
 
 #[tokio::test]
+async fn a_document_that_the_provider_never_shows_does_not_wait_for_ever() {
+    let world = World::new().await;
+    let stranger = "env_00000000000000000000000000000009";
+    let classes = [providers::Class::Forbidden, providers::Class::InvalidRequest, providers::Class::TooLarge];
+    world.provider.fail("snapshot", classes.map(Fault::Refuse));
+    let mut last = Position::ZERO;
+    for number in 1..=3 {
+        last = world
+            .signal(number, "envelope.sent", news(&format!("p-{number}"), Claim::Sent, Some(stranger)))
+            .await;
+    }
+    until_early(&world, 3).await;
+    assert_eq!(world.provider.calls("snapshot"), 0, "nobody is asked before the window is over");
+    world.clock.advance(Duration::from_secs(16 * 60));
+    until_early(&world, 0).await;
+    assert_eq!(count(&world, last, "settled.unmatched.not_shown").await, 3);
+    assert_eq!(world.provider.calls("snapshot"), 3, "each was asked for once");
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn a_document_of_sales_that_came_while_a_create_was_under_way_is_adopted_once_that_is_over() {
     let world = World::new().await;
     world.provider.add("doc-7", draft(Claim::Sent, 2));
