@@ -17,6 +17,9 @@ use super::{reader, unreadable};
 use crate::entity::EntityKey;
 use crate::error::ReadError;
 
+#[cfg(test)]
+mod tests;
+
 /// Writes wait when this many times the heads of a run are in memory: the folding does not keep up.
 const RUNS_WAITING_MAX: usize = 4;
 /// How long writes wait for the folding before they are refused.
@@ -145,14 +148,23 @@ impl HeadIndex {
         }
     }
 
-    /// Nothing here is synced: what a power cut takes is read from the log again, because the mark is written last.
-    fn fold(&self) -> fjall::Result<()> {
-        let (run, through) = {
+    /// Takes what is young, so that there is room from here on: who waits for it need not wait for the folding too.
+    fn take_run(&self) -> (Arc<Heads>, u64) {
+        let taken = {
             let mut layers = self.0.layers.write();
             let room = Heads::with_capacity(layers.young.len());
             layers.folding = Arc::new(std::mem::replace(&mut layers.young, room));
             (layers.folding.clone(), layers.through)
         };
+        // Under the lock: nobody is between looking for room and waiting for it.
+        let _held = self.0.failure.lock();
+        self.0.progress.notify_all();
+        taken
+    }
+
+    /// Nothing here is synced: what a power cut takes is read from the log again, because the mark is written last.
+    fn fold(&self) -> fjall::Result<()> {
+        let (run, through) = self.take_run();
         let mut sorted: Vec<(&EntityKey, &u64)> = run.iter().collect();
         sorted.sort_unstable();
         for heads in sorted.chunks(BATCH_HEADS_MAX) {
@@ -194,12 +206,17 @@ impl HeadWriter {
 
     /// Waits until there is room for another group; the error says why there is none.
     pub(super) fn room(&self) -> Result<(), String> {
+        self.room_within(ROOM_WAIT_MAX)
+    }
+
+    fn room_within(&self, wait_max: Duration) -> Result<(), String> {
         let index = &self.index.0;
         let full = || index.layers.read().young.len() >= index.run_min * RUNS_WAITING_MAX;
-        let until = Instant::now() + ROOM_WAIT_MAX;
+        let until = Instant::now() + wait_max;
         let mut failure = index.failure.lock();
         while failure.is_none() && full() {
-            if index.progress.wait_until(&mut failure, until).timed_out() {
+            let late = index.progress.wait_until(&mut failure, until).timed_out();
+            if late && failure.is_none() && full() {
                 return Err("the index of the entities does not keep up".to_owned());
             }
         }
