@@ -82,6 +82,8 @@ impl Handover {
     /// `None` for an event that is not a parked delivery, or one whose key is gone.
     async fn hand_over(&self, event: &RecordedEvent) -> Result<Option<Verdict>, Stop> {
         let Some(delivery) = self.open(event).await? else { return Ok(None) };
+        // Its sender was answered when it was parked: refused now, it must be kept whole.
+        let delivery = Delivery { acknowledged: true, ..delivery };
         let answer =
             self.lanes.judge(delivery).await.map_err(|unreached| Stop::Later(unreached.to_string()))?;
         match answer.verdict() {

@@ -132,6 +132,7 @@ async fn read(
         traceparent: trace.traceparent.unwrap_or_default(),
         tracestate: trace.tracestate.unwrap_or_default(),
         peer_ip: sender.map(|sender| sender.to_string()).unwrap_or_default(),
+        acknowledged: false,
     };
     Ok((delivery, room))
 }

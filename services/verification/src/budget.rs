@@ -42,7 +42,8 @@ pub struct Admission {
 /// Token buckets a connection. Connections come from the configuration, so their number is bounded.
 ///
 /// Bytes come back at the rate at which the quarantine forgets: over any time as long as a delivery is kept, at most
-/// twice the quarantine's size is written, whatever is sent.
+/// twice the quarantine's size is written, whatever is sent. Beside it stands only what was answered 200 while
+/// verification could not be asked: its number is bounded by what ingress parks.
 #[derive(Default)]
 pub struct Budget {
     buckets: Mutex<HashMap<ConnectionId, Buckets>>,

@@ -21,6 +21,7 @@ use crate::ledger::{self, LedgerView};
 use crate::parked::Parked;
 use crate::quarantine::Quarantine;
 use crate::reconcile;
+use crate::refusal::Came;
 
 /// Largest gRPC message taken: a body with its headers.
 pub const MESSAGE_BYTES_MAX: usize = BODY_BYTES_MAX + 128 * 1024;
@@ -175,12 +176,12 @@ async fn judge(intake: &Intake, delivery: Option<wire::Delivery>) -> Result<wire
         rpc.method = "countersign.verification.v1.VerificationService/AcceptStream",
     );
     received.continue_in(&span, intake.since(Timestamp(delivery.received_at_ms)));
-    let peer = delivery.peer_ip.parse().ok();
+    let came = Came { peer: delivery.peer_ip.parse().ok(), acknowledged: delivery.acknowledged };
     let delivery = raw(delivery)?;
     async {
         let ours = TraceContext::current();
         let trace = if ours.traceparent.is_some() { ours } else { received };
-        Ok(answer(&intake.accept(delivery, peer, trace).await))
+        Ok(answer(&intake.accept(delivery, came, trace).await))
     }
     .instrument(span)
     .await

@@ -1,6 +1,5 @@
 //! From a raw delivery to durable signals: verify, split, append each once.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use domain::intake::{RawDelivery, Refusal};
@@ -10,7 +9,7 @@ use runtime::random::new_id;
 
 use crate::append::StoreError;
 use crate::connections::Connections;
-use crate::refusal::Refusals;
+use crate::refusal::{Came, Refusals};
 use crate::signals::{Proved, Signals, Stored, count};
 
 /// When a sender is asked to come again while the log takes no writes.
@@ -73,17 +72,18 @@ impl Intake {
         self.clock.now().since(then)
     }
 
-    /// Judges a delivery that came from `peer`. Any verdict but [`Verdict::Unavailable`] and
-    /// [`Verdict::UnknownConnection`] is durable.
-    pub async fn accept(&self, delivery: RawDelivery, peer: Option<IpAddr>, trace: TraceContext) -> Verdict {
+    /// Judges a delivery that came like this. Any verdict but [`Verdict::Unavailable`] and
+    /// [`Verdict::UnknownConnection`] is durable, except that of a refusal of which only the number is kept: that is
+    /// durable a moment later, and its sender was told no.
+    pub async fn accept(&self, delivery: RawDelivery, came: Came, trace: TraceContext) -> Verdict {
         let Some(known) = self.connections.get(&delivery.connection) else {
             return Verdict::UnknownConnection;
         };
-        let key_id = match known.prove(&delivery, peer, None) {
+        let key_id = match known.prove(&delivery, came.peer, None) {
             Ok(key_id) => key_id,
             Err(refusal) => {
                 count(&delivery.connection, "quarantined");
-                return match self.refusals.take(&known, delivery, peer, refusal, &trace).await {
+                return match self.refusals.take(&known, delivery, came, refusal, &trace).await {
                     Ok(()) => Verdict::Refused(refusal),
                     Err(error) => unavailable(&error),
                 };

@@ -33,10 +33,19 @@ pub struct Refusals {
     tally: Arc<Tally>,
 }
 
-/// A delivery that was refused, from where, and why.
+/// How a delivery came here.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Came {
+    /// The address of its sender, as far as one is known.
+    pub peer: Option<IpAddr>,
+    /// Whether its sender was answered 200 already, and will not come again.
+    pub acknowledged: bool,
+}
+
+/// A delivery that was refused, how it came, and why.
 struct Refused<'a> {
     delivery: RawDelivery,
-    peer: Option<IpAddr>,
+    came: Came,
     refusal: Refusal,
     trace: &'a TraceContext,
 }
@@ -52,13 +61,14 @@ impl Refusals {
         self.tally.clone()
     }
 
-    /// Keeps as much of a refused delivery as there is room for. What is recorded is durable when it returns; what is
-    /// only counted, a moment later.
+    /// Keeps as much of a refused delivery as there is room for, and one whose sender was answered 200 already whole,
+    /// with or without room: nobody sends it again. Ingress parks a bounded number, and the retention bounds the bytes.
+    /// What is recorded is durable when it returns; what is only counted, a moment later.
     pub async fn take(
         &self,
         known: &Known,
         delivery: RawDelivery,
-        peer: Option<IpAddr>,
+        came: Came,
         refusal: Refusal,
         trace: &TraceContext,
     ) -> Result<(), StoreError> {
@@ -71,17 +81,18 @@ impl Refusals {
             let (reason, body_bytes) = (refusal.code(), delivery.body.len());
             tracing::warn!(%connection, reason, body_bytes, "delivery refused; of many such, few are told here");
         }
-        if admission.keep == Keep::Number {
+        let keep = if came.acknowledged { Keep::Content } else { admission.keep };
+        if keep == Keep::Number {
             metrics::counter!("verification_refused_unrecorded_total", "connection" => connection.to_string())
                 .increment(1);
             return self.tally.add(&known.tenant, connection, refusal, delivery.received_at).await;
         }
         let _turn = self.writing.acquire().await.expect("invariant: it is never closed");
-        self.keep(known, Refused { delivery, peer, refusal, trace }, admission.keep).await
+        self.keep(known, Refused { delivery, came, refusal, trace }, keep).await
     }
 
     async fn keep(&self, known: &Known, refused: Refused<'_>, keep: Keep) -> Result<(), StoreError> {
-        let Refused { delivery, peer, refusal, trace } = refused;
+        let Refused { delivery, came: Came { peer, acknowledged }, refusal, trace } = refused;
         let connection = delivery.connection.clone();
         let command = CommandId::from_bytes(new_id());
         let id = event_id(&command, 0);
@@ -96,7 +107,7 @@ impl Refusals {
             Keep::Content => {
                 let sealer = Sealer::new(self.log.keys().key(&key_group).await?.as_bytes());
                 let peer_ip = peer.map(|peer| peer.to_string()).unwrap_or_default();
-                let delivery = wire::Delivery { peer_ip, ..delivery_to_wire(delivery) };
+                let delivery = wire::Delivery { peer_ip, acknowledged, ..delivery_to_wire(delivery) };
                 let clear = contracts::wire::encode(&delivery);
                 let size = clear.len();
                 let raw = raw(&self.log, clear, &id, &sealer).await?;

@@ -2,7 +2,8 @@
 //!
 //! A flood may bring thousands a second; an append each would let strangers fill the disk and slow the genuine.
 //! They are counted by connection, reason and hour and appended every half second, and once more at shutdown.
-//! Nothing of them was acknowledged to anybody, so a crash loses at most the count of that half second.
+//! Nothing of them was acknowledged to anybody: what ingress parked and answered 200 is kept whole and never comes
+//! here. So a crash loses at most the count of that half second, or of the time for which the log took no writes.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -7,8 +7,8 @@ use crate::DecodeError;
 use crate::fields::parse;
 use crate::wire::verification as wire;
 
-/// The delivery as it travels over gRPC and rests in quarantine. Trace context and peer address are left
-/// empty: the caller sets them where they are wanted.
+/// The delivery as it travels over gRPC and rests in quarantine. Trace context, peer address and
+/// acknowledgement are left empty: the caller sets them where they are wanted.
 pub fn delivery_to_wire(delivery: RawDelivery) -> wire::Delivery {
     let header = |(name, value)| wire::Header { name, value };
     wire::Delivery {
@@ -21,6 +21,7 @@ pub fn delivery_to_wire(delivery: RawDelivery) -> wire::Delivery {
         traceparent: String::new(),
         tracestate: String::new(),
         peer_ip: String::new(),
+        acknowledged: false,
     }
 }
 

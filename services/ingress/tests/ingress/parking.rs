@@ -46,6 +46,19 @@ async fn a_parked_delivery_arrives_byte_for_byte() {
 }
 
 #[tokio::test]
+async fn what_is_handed_over_says_that_its_sender_was_answered_and_what_comes_straight_through_does_not() {
+    let world = alone(quick()).await;
+    assert_eq!(world.post(b"parked").await.status, 200);
+    world.verifier.start(patient()).await;
+    world.until_handed_over(1).await;
+    assert!(world.verifier.until_taken(1).await[0].acknowledged);
+
+    let world = World::new().await;
+    assert_eq!(world.post(b"straight").await.status, 200);
+    assert!(!world.verifier.until_taken(1).await[0].acknowledged);
+}
+
+#[tokio::test]
 async fn a_big_body_is_parked_whole() {
     let world = alone(quick()).await;
     let body: Vec<u8> = (0..900 * 1024_u32).map(|index| (index % 251) as u8).collect();

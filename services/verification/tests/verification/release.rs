@@ -201,3 +201,25 @@ async fn a_discarded_delivery_is_erased_counted_still_and_never_released() {
     assert_eq!(world.ledger("atlas-main").await.quarantined, 1);
     assert!(world.accepted().await.is_empty());
 }
+
+#[tokio::test]
+async fn what_was_answered_200_is_kept_whole_beside_any_flood_and_released_under_the_mended_key() {
+    let world = World::with(&wrong()).await;
+    let flood = (0..1_100).map(|number| atlas_with("not-the-key", &atlas_event(10_000 + number), START));
+    world.replica.accept_all(flood.collect()).await;
+    let parked = (0..50).map(|number| wire::Delivery {
+        acknowledged: true,
+        ..atlas_with(ATLAS_KEY, &atlas_event(number), START)
+    });
+    let answers = world.replica.accept_all(parked.collect()).await;
+    assert!(answers.iter().all(|answer| answer.verdict() == wire::Verdict::Refused));
+    // Durable at once: nothing is left for a later moment, as with those of which only the number is kept.
+    let waiting = world.waiting("atlas-main").await;
+    assert_eq!(waiting.len(), 1_050, "the bound on records does not hold for them");
+    assert!(waiting.iter().take(50).all(|delivery| delivery.content_bytes > 100));
+
+    world.configuration.replace(loaded(CONFIGURATION));
+    let results = release_all(&world, 1_000).await;
+    assert_eq!(outcomes(&results, Outcome::Released), 50);
+    assert_eq!(world.accepted().await.len(), 50);
+}
