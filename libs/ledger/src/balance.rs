@@ -54,7 +54,8 @@ pub enum Verdict {
     Lost(u64),
     /// There are so many too many on the right.
     Surplus(u64),
-    /// So many are missing on the right, and the consumer is too far behind to say whether they wait.
+    /// So many are missing on the right, and the consumer is too far behind to say whether they wait, or holds as many
+    /// that cannot be read.
     Behind(u64),
 }
 
@@ -96,16 +97,23 @@ pub fn balance(before: &[Tally], after: &[Tally], orchestrator: Half<'_>, crm_sy
     let places: BTreeSet<&Place> =
         [&before, &after, &envelopes, &records].into_iter().flat_map(BTreeMap::keys).collect();
     let none = Counts::new();
+    // What a consumer cannot read may be what is missing of any connection.
+    let nameless = |counts: &BTreeMap<Place, Counts>| {
+        counts.get(&(names::NAMELESS.to_owned(), 0)).map_or(0, |counts| sum(counts, names::WAITING))
+    };
+    let (unread_news, unread_changes) = (nameless(&envelopes), nameless(&records));
     let sheet = |place: &Place| {
         let of = |counts: &BTreeMap<Place, Counts>| counts.get(place).unwrap_or(&none).clone();
         let (before, after, envelopes, records) = (of(&before), of(&after), of(&envelopes), of(&records));
         let mut lines = door(&after, place.1);
-        let name = names::ENVELOPE_NEWS;
-        let says = "news of envelopes = settled by the orchestrator + waiting";
-        lines.push(half(says, &before, &after, name, &envelopes, orchestrator.complete));
-        let name = names::RECORD_CHANGES;
-        let says = "changes of records = settled by crm-sync + waiting";
-        lines.push(half(says, &before, &after, name, &records, crm_sync.complete));
+        if place.0 != names::NAMELESS {
+            let name = names::ENVELOPE_NEWS;
+            let says = "news of envelopes = settled by the orchestrator + waiting";
+            lines.push(half(says, (&before, &after), name, &envelopes, (orchestrator.complete, unread_news)));
+            let name = names::RECORD_CHANGES;
+            let says = "changes of records = settled by crm-sync + waiting";
+            lines.push(half(says, (&before, &after), name, &records, (crm_sync.complete, unread_changes)));
+        }
         let mut counts = after;
         for (name, count) in envelopes.into_iter().chain(records) {
             *counts.entry(name).or_default() += count;
@@ -140,16 +148,16 @@ fn exact(says: &'static str, left: u64, right: u64) -> Line {
 
 fn half(
     says: &'static str,
-    before: &Counts,
-    after: &Counts,
+    (before, after): (&Counts, &Counts),
     name: &str,
     consumer: &Counts,
-    complete: bool,
+    (complete, unread): (bool, u64),
 ) -> Line {
     let get = |counts: &Counts| counts.get(name).copied().unwrap_or_default();
     let right = sum(consumer, names::SETTLED) + sum(consumer, names::WAITING);
     let (least, most) = (get(before), get(after));
-    Line { says, left: most.min(right.max(least)), right, verdict: verdict(least, most, right, complete) }
+    let certain = complete && (unread == 0 || least.saturating_sub(right) > unread);
+    Line { says, left: most.min(right.max(least)), right, verdict: verdict(least, most, right, certain) }
 }
 
 fn verdict(least: u64, most: u64, right: u64, complete: bool) -> Verdict {

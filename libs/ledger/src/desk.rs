@@ -143,7 +143,8 @@ impl Desk {
         Ok(Answered { tallies: counted, handled, position, intake_head, complete })
     }
 
-    /// Settles what a dead letter holds, because a person discards it; its position is the one in the intake.
+    /// Settles what a dead letter holds, because a person discards it; its position is the one in the intake. What
+    /// this version cannot read of it stays unsettled, and is lost in the ledger's eyes.
     ///
     /// # Errors
     /// When the log does not answer or does not take it.
@@ -153,7 +154,9 @@ impl Desk {
             return Ok(());
         };
         let Some(recorded) = self.settler.commit_at(&letter.entity, position.0).await? else { return Ok(()) };
-        for (event, accepted) in self.mine(&recorded)? {
+        // What cannot be read names no connection to settle it for: it is let go without a word.
+        let (mine, _) = self.mine(&recorded);
+        for (event, accepted) in mine {
             let signal = Signal {
                 tenant: recorded.entity.tenant(),
                 event: &event.id,
@@ -222,7 +225,8 @@ impl Desk {
         Ok(false)
     }
 
-    /// Counts the signals of a commit that nothing was said about up to `counted`.
+    /// Counts the signals of a commit that nothing was said about up to `counted`. What cannot be read counts for the
+    /// connection without a name, in the hour it was stored: one record must not keep the ledger from answering.
     async fn wait(
         &self,
         recorded: &Recorded,
@@ -230,7 +234,12 @@ impl Desk {
         name: &'static str,
         waiting: &mut Waiting,
     ) -> Result<(), DeskError> {
-        for (event, accepted) in self.mine(recorded)? {
+        let (mine, unreadable) = self.mine(recorded);
+        if unreadable > 0 {
+            let key = (names::NAMELESS.to_owned(), hour_of(recorded.recorded_at), name);
+            *waiting.entry(key).or_default() += unreadable;
+        }
+        for (event, accepted) in mine {
             if !self.settler.told_until(recorded.entity.tenant(), &event.id, counted).await? {
                 let key = (accepted.connection.to_string(), hour_of(accepted.received_at), name);
                 *waiting.entry(key).or_default() += 1;
@@ -239,19 +248,22 @@ impl Desk {
         Ok(())
     }
 
-    /// The signals of a commit that this consumer settles, without what is personal in them.
-    fn mine<'a>(&self, recorded: &'a Recorded) -> Result<Vec<(&'a RecordedEvent, Box<Accepted>)>, DeskError> {
-        let mut mine = Vec::new();
+    /// The signals of a commit that this consumer settles, without what is personal in them, and how many events of
+    /// it this version cannot read.
+    fn mine<'a>(&self, recorded: &'a Recorded) -> (Vec<(&'a RecordedEvent, Box<Accepted>)>, i64) {
+        let (mut mine, mut unreadable) = (Vec::new(), 0);
         for event in &recorded.events {
             let opener = Opener::new(None);
             let fact =
-                contracts::intake::decode(&event.kind, event.schema, &event.payload, &event.id, &opener)?;
-            if let IntakeEvent::Accepted(accepted) = fact
-                && (self.settles)(&accepted.meaning)
-            {
-                mine.push((event, accepted));
+                contracts::intake::decode(&event.kind, event.schema, &event.payload, &event.id, &opener);
+            match fact {
+                Ok(IntakeEvent::Accepted(accepted)) if (self.settles)(&accepted.meaning) => {
+                    mine.push((event, accepted));
+                }
+                Ok(_) => {}
+                Err(_) => unreadable += 1,
             }
         }
-        Ok(mine)
+        (mine, unreadable)
     }
 }

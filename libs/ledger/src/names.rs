@@ -1,5 +1,7 @@
 //! The names of what is counted. `docs/ledger.md` explains each.
 
+/// The connection of what cannot be read: it waits, and nobody knows for whom.
+pub const NAMELESS: &str = "";
 /// Signals that came in, refused deliveries counting as one each.
 pub const RECEIVED: &str = "received";
 /// Signals stored as new.

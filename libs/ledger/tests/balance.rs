@@ -200,3 +200,24 @@ fn a_consumer_that_is_too_far_behind_to_tell_is_not_accused() {
     assert_eq!(verdict(10, 10, 4, false), Verdict::Behind(6));
     assert_eq!(Verdict::Behind(6).unexplained(), 0);
 }
+
+#[test]
+fn what_a_consumer_cannot_read_may_be_what_is_missing_and_accuses_nobody() {
+    let news = tally(names::ENVELOPE_NEWS, 10);
+    let nameless = Tally { connection: names::NAMELESS.to_owned(), ..tally(names::DEAD_LETTER, 1).remove(0) };
+    let verdicts = |settled: u64| {
+        let mut settled = tally("settled.applied", settled);
+        settled.push(nameless.clone());
+        let (of_news, of_changes) =
+            (Half { tallies: &settled, complete: true }, Half { tallies: &[], complete: true });
+        let sheets = balance(&news, &news, of_news, of_changes);
+        let nobodys = sheets.iter().find(|sheet| sheet.connection == names::NAMELESS).unwrap();
+        assert_eq!((nobodys.unexplained(), nobodys.get(names::DEAD_LETTER)), (0, 1));
+        let named = sheets.iter().find(|sheet| sheet.connection == "atlas-main").unwrap();
+        named.lines.iter().find(|line| line.says.starts_with("news")).unwrap().verdict
+    };
+    assert_eq!(verdicts(10), Verdict::Balanced);
+    assert_eq!(verdicts(9), Verdict::Behind(1));
+    assert_eq!(verdicts(8), Verdict::Lost(2), "one record explains no two");
+    assert_eq!(verdicts(11), Verdict::Surplus(1));
+}

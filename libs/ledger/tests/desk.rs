@@ -107,7 +107,6 @@ impl World {
     }
 
     async fn signal(&self, number: u32) -> Position {
-        let tenant: TenantId = "acme".parse().unwrap();
         let news = EnvelopeNews {
             provider_id: format!("p-{number}").parse().unwrap(),
             claim: Claim::Sent,
@@ -132,12 +131,30 @@ impl World {
         let command_id = CommandId::from_bytes([u8::try_from(number).unwrap(); 16]);
         let id = event_id(&command_id, 0);
         let encoded = contracts::intake::encode(&accepted, &id, &Sealer::new(&[7; 32]));
+        self.store(number, command_id, encoded.kind, encoded.schema, encoded.payload).await
+    }
+
+    /// What a later version wrote.
+    async fn unreadable(&self, number: u32) -> Position {
+        let command_id = CommandId::from_bytes([u8::try_from(number).unwrap(); 16]);
+        self.store(number, command_id, "intake.of_tomorrow", 1, vec![1, 2, 3]).await
+    }
+
+    async fn store(
+        &self,
+        number: u32,
+        command_id: CommandId,
+        kind: &str,
+        schema: u32,
+        payload: Vec<u8>,
+    ) -> Position {
+        let tenant: TenantId = "acme".parse().unwrap();
         let event = NewEvent {
-            id,
-            kind: encoded.kind.to_owned(),
-            schema: encoded.schema,
+            id: event_id(&command_id, 0),
+            kind: kind.to_owned(),
+            schema,
             occurred_at: AT,
-            payload: encoded.payload.into(),
+            payload: payload.into(),
         };
         let commit = Commit {
             command_id,
@@ -182,6 +199,12 @@ fn get(tallies: &[Tally], hour_ms: i64, name: &str) -> u64 {
     of_hour.flat_map(|tally| &tally.counts).filter(|count| count.name == name).map(|count| count.count).sum()
 }
 
+/// The number of this name of one connection over all hours.
+fn of(answered: &Answered, connection: &str, name: &str) -> u64 {
+    let tallies = answered.tallies.iter().filter(|tally| tally.connection == connection).cloned();
+    get(&tallies.collect::<Vec<_>>(), 0, name)
+}
+
 #[tokio::test]
 async fn a_signal_told_again_is_settled_once_and_by_its_first_word() {
     let world = World::new().await;
@@ -213,6 +236,25 @@ async fn what_is_not_handled_yet_is_in_flight_and_what_was_given_up_is_a_dead_le
     let answered = world.desk.answer(&world.view, &Waits::default(), || Ok(Vec::new())).await.unwrap();
     assert_eq!(get(&answered.tallies, 0, names::DEAD_LETTER), 0, "{answered:?}");
     assert_eq!(get(&answered.tallies, 0, "settled.discarded.dead_letter"), 1);
+}
+
+#[tokio::test]
+async fn a_dead_letter_that_cannot_be_read_is_counted_without_a_name_and_can_be_discarded() {
+    let world = World::new().await;
+    let first = world.unreadable(1).await;
+    let second = world.signal(2).await;
+    let answered = world.desk.answer(&world.view, &Waits::default(), || Ok(Vec::new())).await.unwrap();
+    assert_eq!(of(&answered, names::NAMELESS, names::IN_FLIGHT), 1, "{answered:?}");
+    world.work(first, 1, second).await;
+    let answered = world.ask(second).await;
+    assert!(answered.complete && answered.handled >= second);
+    assert_eq!(of(&answered, names::NAMELESS, names::DEAD_LETTER), 1, "{answered:?}");
+    assert_eq!(of(&answered, "atlas-main", "settled.applied"), 1);
+
+    world.desk.discard(first, AT).await.unwrap();
+    assert!(world.log.discard_dead_letter(CONSUMER, first).await.unwrap());
+    let answered = world.ask(second).await;
+    assert_eq!(get(&answered.tallies, 0, names::DEAD_LETTER), 0, "{answered:?}");
 }
 
 #[tokio::test]
