@@ -12,8 +12,8 @@
 //! a job does must be harmless when done twice; here that holds because it goes through `decide`.
 //!
 //! A run is bounded in time. One that fails is tried again after a pause that doubles up to the job's interval;
-//! nothing is retried inside a run. What a job found it reports as numbers; the findings themselves are events,
-//! written by the room that owns them.
+//! inside a run only what a provider's pace held back is asked for again. What a job found it reports as numbers; the
+//! findings themselves are events, written by the room that owns them.
 
 mod hold;
 mod job;

@@ -32,6 +32,13 @@ fn now(world: &World) -> i64 {
     world.clock.now().0
 }
 
+/// The first run of every job comes by itself.
+async fn first_runs(world: &World) {
+    while world.jobs().await.iter().any(|job| job.last.is_none()) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
 async fn in_review(world: &World) -> wire::Envelope {
     let made = world.create(request("deal-1")).await.expect("it is taken");
     world.until_stage(&made.envelope_id, Stage::Preparing).await;
@@ -143,10 +150,7 @@ async fn many_changes_are_walked_page_by_page_even_where_time_stands_still() {
 #[tokio::test]
 async fn a_provider_that_does_not_answer_costs_a_run_but_no_finding() {
     let world = listing().await;
-    // The first run of every job comes by itself.
-    while world.jobs().await.iter().any(|job| job.last.is_none()) {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    first_runs(&world).await;
     world.provider.add("doc-7", of_deal(Claim::Sent, "7", now(&world)));
     world.provider.fail("snapshot", [Fault::Refuse(Class::Transient)]);
     let failed = world.run_job(CHANGED).await;
@@ -200,5 +204,85 @@ async fn what_a_webhook_tells_while_the_sweep_waits_for_it_is_no_finding() {
     let kinds = world.kinds(&made.envelope_id).await;
     assert!(kinds.iter().any(|kind| kind == "envelope.completed"), "{kinds:?}");
     assert!(!kinds.iter().any(|kind| kind == "envelope.reconciled"), "{kinds:?}");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn one_open_document_that_cannot_be_read_holds_up_no_other() {
+    let world = World::new().await;
+    first_runs(&world).await;
+    in_review(&world).await;
+    let second = world.create(request("deal-2")).await.expect("it is taken");
+    world.until_stage(&second.envelope_id, Stage::Preparing).await;
+    world.clock.advance(Duration::from_secs(1));
+    world.until_stage(&second.envelope_id, Stage::InReview).await;
+    world.provider.breaks("p-1");
+    world.provider.change("p-2", |draft| (draft.signed, draft.claim) = (2, Claim::Completed));
+    for found in [1, 0] {
+        let run = world.run_job(OPEN).await;
+        assert_eq!((run.found, run.attention || run.outcome() == JobOutcome::Failed), (found, true));
+        assert!(run.note.contains("1 could not be read"), "{}", run.note);
+    }
+    let third = world.create(request("deal-3")).await.expect("it is taken");
+    world.provider.until(|provider| provider.drafts().contains_key("p-3")).await;
+    world.until(&third.envelope_id, |envelope| !envelope.provider_id.is_empty()).await;
+    world.provider.change("p-3", |draft| (draft.signed, draft.claim) = (2, Claim::Completed));
+    assert_eq!(world.run_job(OPEN).await.found, 1);
+    world.provider.mend();
+    let run = world.run_job(OPEN).await;
+    assert_eq!((run.outcome(), run.attention), (JobOutcome::Done, false), "{}", run.note);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn what_could_not_be_read_is_asked_for_again_when_the_list_shows_it_no_more() {
+    let world = listing().await;
+    first_runs(&world).await;
+    let at = now(&world);
+    world.provider.breaks("doc-1");
+    for number in 0..8_i64 {
+        let document = of_deal(Claim::Sent, &number.to_string(), at + number * 86_400_000);
+        world.provider.add(&format!("doc-{number}"), document);
+    }
+    let run = world.run_job(CHANGED).await;
+    assert_eq!((run.outcome(), run.found, run.attention), (JobOutcome::Done, 7, true), "{}", run.note);
+    assert!(run.note.contains("1 could not be read") && run.note.contains("transient"), "{}", run.note);
+    let still = world.run_job(CHANGED).await;
+    assert_eq!((still.found, still.attention), (0, true), "{}", still.note);
+    world.provider.mend();
+    let run = world.run_job(CHANGED).await;
+    assert_eq!((run.outcome(), run.found, run.attention), (JobOutcome::Done, 1, false), "{}", run.note);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_provider_that_says_too_fast_is_waited_for_within_the_run() {
+    let world = listing().await;
+    first_runs(&world).await;
+    for number in 0..3 {
+        let document = of_deal(Claim::Sent, &number.to_string(), now(&world) + number);
+        world.provider.add(&format!("doc-{number}"), document);
+    }
+    world.provider.fail("snapshot", [Fault::Refuse(Class::RateLimited); 4]);
+    world.provider.fail("changed", [Fault::Refuse(Class::RateLimited)]);
+    let run = world.run_job(CHANGED).await;
+    assert_eq!((run.outcome(), run.found, run.attention), (JobOutcome::Done, 3, false), "{}", run.note);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_run_ends_at_once_where_no_other_document_could_be_read_either() {
+    let world = listing().await;
+    first_runs(&world).await;
+    for number in 0..5 {
+        let document = of_deal(Claim::Sent, &number.to_string(), now(&world) + number);
+        world.provider.add(&format!("doc-{number}"), document);
+    }
+    world.provider.fail("snapshot", [Fault::Refuse(Class::Unauthorized)]);
+    let run = world.run_job(CHANGED).await;
+    assert_eq!(run.outcome(), JobOutcome::Failed);
+    assert!(run.note.contains("unauthorized"), "{}", run.note);
+    assert_eq!(world.provider.calls("snapshot doc-4"), 0);
+    assert_eq!(world.run_job(CHANGED).await.found, 5);
     world.stop().await;
 }

@@ -5,6 +5,7 @@
 //! end of the list, and page numbers would skip the one that takes its place. The place that is kept is the newest
 //! change that was seen, in the provider's time; each run begins a little before it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -13,10 +14,12 @@ use domain::intake::Claim;
 use domain::time::Timestamp;
 use futures::StreamExt as _;
 use jobs::{Failure, Report, Run, Work};
-use providers::{Changed as Item, ENVELOPE_ID_KEY, Provider, Snapshot};
+use providers::{Changed as Item, ENVELOPE_ID_KEY, Snapshot};
 use tokio::time::Instant;
 
-use super::{JUDGED_MAX, Look, Sweeper, Trouble, ask, count, failed};
+use super::asker::Asker;
+use super::unread::Unread;
+use super::{JUDGED_MAX, Look, Sweeper, Trouble, failed};
 use crate::adopt::Found;
 use crate::store::{Cause, Subject};
 
@@ -49,63 +52,116 @@ impl Work for Changed {
     async fn run(&self, run: &Run) -> Result<Report, Failure> {
         let (began, tuning) = (Instant::now(), &self.sweeper.tuning);
         let mut report = Report::default();
-        let kept = run.cursor.as_deref().and_then(|text| text.parse::<i64>().ok());
+        let (at, mut unread) = Unread::read(run.cursor.as_deref());
+        let kept = at.parse::<i64>().ok();
         let mut newest = kept.unwrap_or_else(|| before(run.started_at, tuning.changed_first_window).0);
         let since = if kept.is_some() {
             before(Timestamp(newest), tuning.changed_overlap)
         } else {
             Timestamp(newest)
         };
+        let asker = self.sweeper.asker(&self.connection).map_err(|trouble| failed(&report, &trouble))?;
+        self.again(&asker, &BTreeSet::new(), &mut unread, &mut report).await?;
+        let stubborn = unread.names().clone();
         let mut place = Place { since, page: 1 };
         loop {
-            let (last, more) = match self.page(place, &mut report).await {
-                Ok(done) => done,
-                Err(trouble) => return Err(failed(report, &trouble)),
-            };
-            newest = newest.max(last.unwrap_or(newest));
-            run.keep(&newest.to_string()).await?;
-            if !more {
-                return Ok(report);
+            let page = self.page(&asker, place, &mut unread, &mut report).await;
+            let page = page.map_err(|trouble| failed(&report, &trouble))?;
+            // What this page holds is listed again.
+            if !page.read || unread.overflows() {
+                return Err(unread.failed(report));
             }
-            place = place.after(last);
+            newest = newest.max(page.newest.unwrap_or(newest));
+            run.keep(&unread.words(&newest.to_string())).await?;
+            if !page.more {
+                break;
+            }
+            place = place.after(page.newest);
             if began.elapsed() >= tuning.sweep_run_max {
                 report.more = true;
+                unread.told(&mut report);
                 return Ok(report);
             }
         }
+        self.again(&asker, &stubborn, &mut unread, &mut report).await?;
+        run.keep(&unread.words(&newest.to_string())).await?;
+        unread.told(&mut report);
+        Ok(report)
     }
 }
 
+/// What came of a page.
+struct Seen {
+    newest: Option<i64>,
+    more: bool,
+    /// Whether it is empty, or anything of it could be read.
+    read: bool,
+}
+
 impl Changed {
-    /// Looks at one page; the newest change on it, and whether there is another.
-    async fn page(&self, place: Place, report: &mut Report) -> Result<(Option<i64>, bool), Trouble> {
-        let sweeper = &self.sweeper;
-        let provider = sweeper.provider(&self.connection)?;
-        let listed = provider.changed_since(place.since, place.page).await?;
-        sweeper.catch_up().await?;
-        let mut suspects = Vec::new();
-        for (item, look) in listed.items.iter().zip(self.all(provider.as_ref(), &listed.items, true).await) {
-            match look? {
-                Look::Suspect => suspects.push(item.clone()),
-                look @ (Look::Nothing | Look::Found | Look::Unseen) => count(report, look),
-            }
-        }
-        if !suspects.is_empty() {
-            sweeper.grace().await;
-            sweeper.catch_up().await?;
-            for look in self.all(provider.as_ref(), &suspects, false).await {
-                count(report, look?);
-            }
-        }
-        Ok((listed.items.iter().filter_map(|item| item.revision).max(), listed.more))
+    async fn page(
+        &self,
+        asker: &Asker,
+        place: Place,
+        unread: &mut Unread,
+        report: &mut Report,
+    ) -> Result<Seen, Trouble> {
+        let listed = asker.changed_since(place.since, place.page).await?;
+        self.sweeper.catch_up().await?;
+        let read = self.pass(asker, &listed.items, unread, report).await?;
+        let newest = listed.items.iter().filter_map(|item| item.revision).max();
+        Ok(Seen { newest, more: listed.more, read: read || listed.items.is_empty() })
     }
 
-    async fn all(&self, provider: &dyn Provider, items: &[Item], glance: bool) -> Vec<Result<Look, Trouble>> {
-        let looks: Vec<_> = items.iter().map(|item| self.one(provider, item, glance)).collect();
+    /// Asks again for what could not be read, but for these.
+    async fn again(
+        &self,
+        asker: &Asker,
+        but: &BTreeSet<String>,
+        unread: &mut Unread,
+        report: &mut Report,
+    ) -> Result<(), Failure> {
+        // Without a revision it is looked at whatever we know; the claim only says that it is not made just now.
+        let item = |name: &String| {
+            Some(Item { provider_id: name.parse().ok()?, claim: Claim::Draft, revision: None })
+        };
+        let items: Vec<Item> = unread.names().difference(but).filter_map(item).collect();
+        let read = self.pass(asker, &items, unread, report).await;
+        read.map(drop).map_err(|trouble| failed(report, &trouble))
+    }
+
+    /// Looks at these, and once more at those that differ. Says whether anything could be read.
+    async fn pass(
+        &self,
+        asker: &Asker,
+        items: &[Item],
+        unread: &mut Unread,
+        report: &mut Report,
+    ) -> Result<bool, Trouble> {
+        let (mut suspects, mut looks) = (Vec::new(), Vec::new());
+        for (item, look) in items.iter().zip(self.all(asker, items, true).await) {
+            match look {
+                Ok(Look::Suspect) => suspects.push(item.clone()),
+                look => looks.push((item.provider_id.to_string(), look)),
+            }
+        }
+        let read = unread.take(report, looks)?;
+        if suspects.is_empty() {
+            return Ok(read);
+        }
+        self.sweeper.grace().await;
+        self.sweeper.catch_up().await?;
+        let looks = self.all(asker, &suspects, false).await;
+        unread.take(report, suspects.iter().map(|item| item.provider_id.to_string()).zip(looks))?;
+        Ok(true)
+    }
+
+    async fn all(&self, asker: &Asker, items: &[Item], glance: bool) -> Vec<Result<Look, Trouble>> {
+        let looks: Vec<_> = items.iter().map(|item| self.one(asker, item, glance)).collect();
         futures::stream::iter(looks).buffered(self.sweeper.tuning.sweep_concurrency).collect().await
     }
 
-    async fn one(&self, provider: &dyn Provider, item: &Item, glance: bool) -> Result<Look, Trouble> {
+    async fn one(&self, asker: &Asker, item: &Item, glance: bool) -> Result<Look, Trouble> {
         let sweeper = &self.sweeper;
         // It is made just now: there is nothing to see yet, and it will change once more.
         if item.claim == Claim::Processing || self.is_judged(item) {
@@ -117,11 +173,11 @@ impl Changed {
                 match (known, item.revision) {
                     (Some(known), Some(listed)) if known >= listed => Look::Nothing,
                     (Some(_) | None, Some(_) | None) => {
-                        sweeper.look(provider, &subject, &item.provider_id, glance).await?
+                        sweeper.look(asker, &subject, &item.provider_id, glance).await?
                     }
                 }
             }
-            None => self.stranger(provider, item, glance).await?,
+            None => self.stranger(asker, item, glance).await?,
         };
         match look {
             Look::Nothing | Look::Found => self.remember(item),
@@ -131,14 +187,14 @@ impl Changed {
     }
 
     /// A document nobody here knows: one of ours whose create call never came back, or one that a flow wants.
-    async fn stranger(&self, provider: &dyn Provider, item: &Item, glance: bool) -> Result<Look, Trouble> {
+    async fn stranger(&self, asker: &Asker, item: &Item, glance: bool) -> Result<Look, Trouble> {
         let sweeper = &self.sweeper;
         let awaited = sweeper.directory.has_nameless(&self.connection)?;
         if !awaited && !sweeper.adopter.wants_any(&self.connection) {
             return Ok(Look::Nothing);
         }
-        let Some(tenant) = self.tenant() else { return Err(Trouble::NotConfigured) };
-        let Some(snapshot) = ask(provider, &item.provider_id).await? else { return Ok(Look::Unseen) };
+        let tenant = sweeper.tenant(&self.connection)?;
+        let Some(snapshot) = asker.snapshot(&item.provider_id).await? else { return Ok(Look::Unseen) };
         if snapshot.claim == Claim::Processing {
             return Ok(Look::Unseen);
         }
@@ -153,7 +209,7 @@ impl Changed {
         };
         match subject {
             Some(_) if glance => Ok(Look::Suspect),
-            Some(subject) => sweeper.see(provider, &subject, snapshot).await,
+            Some(subject) => sweeper.see(asker, &subject, snapshot).await,
             None => Ok(Look::Nothing),
         }
     }
@@ -187,11 +243,6 @@ impl Changed {
         let correlation_id = format!("sweep-{}", hex::encode(runtime::random::new_id()));
         let cause = Cause::fresh(&correlation_id);
         Ok(self.sweeper.adopter.take_up(&self.found(tenant, snapshot), &cause).await?)
-    }
-
-    fn tenant(&self) -> Option<TenantId> {
-        let loaded = self.sweeper.configuration.current();
-        Some(loaded.configuration().connections.get(&self.connection)?.tenant.clone())
     }
 
     fn is_judged(&self, item: &Item) -> bool {

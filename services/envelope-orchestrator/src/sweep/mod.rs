@@ -4,20 +4,26 @@
 //! open envelope, one lists what changed at a provider that can tell, and so finds documents that nobody here knows.
 //! Whatever they find goes through the domain as an observation of [`Source::Reconciliation`]: it may do what a poll
 //! may, and leaves the mark `Reconciled` in its commit.
+//!
+//! A document that cannot be read holds up no other: its name is kept beside the place ([`unread`]), it is asked for
+//! again, and the run ends with a mark for a person. A run ends early only where nothing else could be read either.
 
+mod asker;
 mod changed;
 mod open;
+mod unread;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use domain::envelope::{Command, Event, Source, decide};
-use domain::ids::{ConnectionId, ProviderEnvelopeId};
+use domain::ids::{ConnectionId, ProviderEnvelopeId, TenantId};
 use jobs::{Failure, Job, Jobs, Report};
 use parking_lot::Mutex;
-use providers::{Class, Provider, ProviderError, Snapshot};
+use providers::{ProviderError, Snapshot};
 use runtime::config::SharedConfiguration;
+use tokio::time::Instant;
 
 use crate::Providers;
 use crate::adopt::Adopter;
@@ -25,6 +31,7 @@ use crate::config::Tuning;
 use crate::directory::{Directory, DirectoryError};
 use crate::store::{Cause, ExecuteError, Store, Subject};
 use crate::worker::observation;
+use asker::Asker;
 
 /// Name of the job that asks for every open envelope.
 const OPEN: &str = "open-envelopes";
@@ -118,8 +125,16 @@ impl Sweeper {
         table
     }
 
-    fn provider(&self, connection: &ConnectionId) -> Result<Arc<dyn Provider>, Trouble> {
-        (self.providers)(connection).ok_or(Trouble::NotConfigured)
+    /// The provider, for a run that began now.
+    fn asker(&self, connection: &ConnectionId) -> Result<Asker, Trouble> {
+        let provider = (self.providers)(connection).ok_or(Trouble::NotConfigured)?;
+        Ok(Asker { provider, until: Instant::now() + self.tuning.sweep_run_max })
+    }
+
+    fn tenant(&self, connection: &ConnectionId) -> Result<TenantId, Trouble> {
+        let loaded = self.configuration.current();
+        let known = loaded.configuration().connections.get(connection);
+        known.map(|known| known.tenant.clone()).ok_or(Trouble::NotConfigured)
     }
 
     /// Waits until the directory knows everything that is in the log now.
@@ -136,48 +151,37 @@ impl Sweeper {
     /// Asks how a document stands. `glance` only says whether it differs; else what differs is recorded.
     async fn look(
         &self,
-        provider: &dyn Provider,
+        asker: &Asker,
         subject: &Subject,
         id: &ProviderEnvelopeId,
         glance: bool,
     ) -> Result<Look, Trouble> {
-        match ask(provider, id).await? {
-            Some(snapshot) if glance => self.suspect(provider, subject, snapshot).await,
-            Some(snapshot) => self.see(provider, subject, snapshot).await,
+        match asker.snapshot(id).await? {
+            Some(snapshot) if glance => self.suspect(asker, subject, snapshot).await,
+            Some(snapshot) => self.see(asker, subject, snapshot).await,
             None => Ok(Look::Unseen),
         }
     }
 
     /// Whether this snapshot would be a finding.
-    async fn suspect(
-        &self,
-        provider: &dyn Provider,
-        subject: &Subject,
-        snapshot: Snapshot,
-    ) -> Result<Look, Trouble> {
+    async fn suspect(&self, asker: &Asker, subject: &Subject, snapshot: Snapshot) -> Result<Look, Trouble> {
         let envelope = self.store.load_sealed(subject).await?.envelope;
-        let found =
-            decide(&envelope, self.observed(provider, snapshot)).is_ok_and(|events| is_found(&events));
+        let found = decide(&envelope, self.observed(asker, snapshot)).is_ok_and(|events| is_found(&events));
         Ok(if found { Look::Suspect } else { Look::Nothing })
     }
 
-    fn observed(&self, provider: &dyn Provider, snapshot: Snapshot) -> Command {
+    fn observed(&self, asker: &Asker, snapshot: Snapshot) -> Command {
         Command::Observe {
             observation: observation(snapshot),
             source: Source::Reconciliation,
-            reopens: provider.capabilities().reopens,
+            reopens: asker.provider.capabilities().reopens,
             at: self.store.clock().now(),
         }
     }
 
-    async fn see(
-        &self,
-        provider: &dyn Provider,
-        subject: &Subject,
-        snapshot: Snapshot,
-    ) -> Result<Look, Trouble> {
+    async fn see(&self, asker: &Asker, subject: &Subject, snapshot: Snapshot) -> Result<Look, Trouble> {
         let claim = snapshot.claim.name();
-        let command = self.observed(provider, snapshot);
+        let command = self.observed(asker, snapshot);
         let done = match self.store.execute(subject, command, &Cause::fresh("")).await {
             Ok(done) => done,
             Err(ExecuteError::Rejected(_)) => return Ok(Look::Nothing),
@@ -188,30 +192,6 @@ impl Sweeper {
             tracing::info!(envelope.id = %subject.id, claim, "reconciled: no webhook had told");
         }
         Ok(if found { Look::Found } else { Look::Nothing })
-    }
-}
-
-/// How a document stands; `None` where only this one is not to be seen.
-async fn ask(provider: &dyn Provider, id: &ProviderEnvelopeId) -> Result<Option<Snapshot>, ProviderError> {
-    match provider.snapshot(id).await {
-        Ok(snapshot) => Ok(Some(snapshot)),
-        Err(error) => match error.class {
-            Class::NotFound
-            | Class::NotReady
-            | Class::Conflict
-            | Class::Locked
-            | Class::Forbidden
-            | Class::InvalidRequest
-            | Class::TooLarge => {
-                tracing::debug!(provider.id = %id, %error, "a document is not to be seen");
-                Ok(None)
-            }
-            Class::Unauthorized
-            | Class::QuotaExhausted
-            | Class::RateLimited
-            | Class::OutcomeUnknown
-            | Class::Transient => Err(error),
-        },
     }
 }
 
@@ -229,6 +209,6 @@ fn count(report: &mut Report, look: Look) {
 }
 
 /// What the operator reads of a sweep that could not go on.
-fn failed(report: Report, trouble: &Trouble) -> Failure {
-    Failure::after(report, trouble)
+fn failed(report: &Report, trouble: &Trouble) -> Failure {
+    Failure::after(report.clone(), trouble)
 }

@@ -1,5 +1,6 @@
 //! Every open envelope, one GET each: what a provider that lists nothing can be asked.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -8,7 +9,9 @@ use futures::StreamExt as _;
 use jobs::{Failure, Report, Run, Work};
 use tokio::time::Instant;
 
-use super::{Look, Sweeper, Trouble, count, failed};
+use super::asker::Asker;
+use super::unread::Unread;
+use super::{Look, Sweeper, Trouble, failed};
 use crate::store::Subject;
 
 /// Envelopes between two places that are kept.
@@ -25,74 +28,104 @@ impl Work for Open {
     async fn run(&self, run: &Run) -> Result<Report, Failure> {
         let began = Instant::now();
         let mut report = Report::default();
-        let mut unseen = 0_u64;
-        let mut after: Option<EnvelopeId> = run.cursor.as_deref().and_then(|text| text.parse().ok());
+        let (at, mut unread) = Unread::read(run.cursor.as_deref());
+        let mut after: Option<EnvelopeId> = at.parse().ok();
+        let asker = self.sweeper.asker(&self.connection).map_err(|trouble| failed(&report, &trouble))?;
+        match after {
+            // Everything is asked for anyway.
+            None => unread = Unread::default(),
+            Some(_) => self.again(&asker, &BTreeSet::new(), &mut unread, &mut report).await?,
+        }
+        let stubborn = unread.names().clone();
         loop {
-            let (page, looks) = match self.page(after).await {
-                Ok(done) => done,
-                Err(trouble) => return Err(failed(report, &trouble)),
-            };
-            for look in looks {
-                match look {
-                    Ok(look) => {
-                        unseen += u64::from(look == Look::Unseen);
-                        count(&mut report, look);
-                    }
-                    Err(trouble) => return Err(failed(report, &trouble)),
-                }
-            }
+            let page = self.page(after).await.map_err(|trouble| failed(&report, &trouble))?;
             let Some(last) = page.last() else { break };
+            let read = self.pass(&asker, &page, &mut unread, &mut report).await;
+            let read = read.map_err(|trouble| failed(&report, &trouble))?;
             after = Some(last.id);
-            run.keep(&last.id.to_string()).await?;
+            // Also past a page of which nothing could be read: else what comes after it would never be asked for.
+            run.keep(&unread.words(&last.id.to_string())).await?;
+            if !read {
+                return Err(unread.failed(report));
+            }
             if began.elapsed() >= self.sweeper.tuning.sweep_run_max {
                 report.more = true;
+                unread.told(&mut report);
                 return Ok(report);
             }
         }
+        self.again(&asker, &stubborn, &mut unread, &mut report).await?;
         // The next sweep begins at the beginning.
         run.keep("").await?;
-        if unseen > 0 {
-            report.note = format!("{unseen} not shown by the provider now");
+        if report.looked == 0 && !unread.names().is_empty() {
+            return Err(unread.failed(report));
         }
+        if unread.unseen() > 0 {
+            report.note = format!("{} not shown by the provider now", unread.unseen());
+        }
+        unread.told(&mut report);
         Ok(report)
     }
 }
 
-type Page = (Vec<Subject>, Vec<Result<Look, Trouble>>);
-
 impl Open {
-    async fn page(&self, after: Option<EnvelopeId>) -> Result<Page, Trouble> {
+    async fn page(&self, after: Option<EnvelopeId>) -> Result<Vec<Subject>, Trouble> {
         if after.is_none() {
             self.sweeper.catch_up().await?;
         }
-        let page = self.sweeper.directory.open_of(&self.connection, after, PAGE)?;
-        let mut looks = self.all(&page, true).await;
-        let suspect = |look: &Result<Look, Trouble>| matches!(look, Ok(Look::Suspect));
-        let suspects: Vec<Subject> = page
-            .iter()
-            .zip(&looks)
-            .filter(|(_, look)| suspect(look))
-            .map(|(subject, _)| subject.clone())
-            .collect();
-        if !suspects.is_empty() {
-            self.sweeper.grace().await;
-            looks.retain(|look| !suspect(look));
-            looks.extend(self.all(&suspects, false).await);
-        }
-        Ok((page, looks))
+        Ok(self.sweeper.directory.open_of(&self.connection, after, PAGE)?)
     }
 
-    async fn all(&self, page: &[Subject], glance: bool) -> Vec<Result<Look, Trouble>> {
-        let looks: Vec<_> = page.iter().map(|subject| self.one(subject, glance)).collect();
+    /// Asks again for what could not be read, but for these.
+    async fn again(
+        &self,
+        asker: &Asker,
+        but: &BTreeSet<String>,
+        unread: &mut Unread,
+        report: &mut Report,
+    ) -> Result<(), Failure> {
+        let tenant = self.sweeper.tenant(&self.connection).map_err(|trouble| failed(report, &trouble))?;
+        let subject = |name: &String| Some(Subject { tenant: tenant.clone(), id: name.parse().ok()? });
+        let subjects: Vec<Subject> = unread.names().difference(but).filter_map(subject).collect();
+        let read = self.pass(asker, &subjects, unread, report).await;
+        read.map(drop).map_err(|trouble| failed(report, &trouble))
+    }
+
+    /// Looks at these, and once more at those that differ. Says whether anything could be read.
+    async fn pass(
+        &self,
+        asker: &Asker,
+        page: &[Subject],
+        unread: &mut Unread,
+        report: &mut Report,
+    ) -> Result<bool, Trouble> {
+        let (mut suspects, mut looks) = (Vec::new(), Vec::new());
+        for (subject, look) in page.iter().zip(self.all(asker, page, true).await) {
+            match look {
+                Ok(Look::Suspect) => suspects.push(subject.clone()),
+                look => looks.push((subject.id.to_string(), look)),
+            }
+        }
+        let read = unread.take(report, looks)?;
+        if suspects.is_empty() {
+            return Ok(read);
+        }
+        self.sweeper.grace().await;
+        let looks = self.all(asker, &suspects, false).await;
+        unread.take(report, suspects.iter().map(|subject| subject.id.to_string()).zip(looks))?;
+        Ok(true)
+    }
+
+    async fn all(&self, asker: &Asker, page: &[Subject], glance: bool) -> Vec<Result<Look, Trouble>> {
+        let looks: Vec<_> = page.iter().map(|subject| self.one(asker, subject, glance)).collect();
         futures::stream::iter(looks).buffered(self.sweeper.tuning.sweep_concurrency).collect().await
     }
 
-    async fn one(&self, subject: &Subject, glance: bool) -> Result<Look, Trouble> {
+    async fn one(&self, asker: &Asker, subject: &Subject, glance: bool) -> Result<Look, Trouble> {
         let envelope = self.sweeper.store.load_sealed(subject).await?.envelope;
         let Some(id) = envelope.provider_id.filter(|_| !envelope.stage.is_closed()) else {
             return Ok(Look::Nothing);
         };
-        let provider = self.sweeper.provider(&self.connection)?;
-        self.sweeper.look(provider.as_ref(), subject, &id, glance).await
+        self.sweeper.look(asker, subject, &id, glance).await
     }
 }

@@ -1,6 +1,6 @@
 //! A scripted provider: remembers envelopes and keys like the real ones, fails as told, journals every call.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -57,6 +57,7 @@ struct State {
     detection: Option<Detection>,
     loses_gated: bool,
     lists: bool,
+    broken: BTreeSet<String>,
     search_lag: Duration,
     made: HashMap<String, Instant>,
 }
@@ -95,6 +96,11 @@ impl Scripted {
         self.state.lock().lists = true;
     }
 
+    /// This one cannot be read, however often it is asked for.
+    pub fn breaks(&self, id: &str) {
+        self.state.lock().broken.insert(id.to_owned());
+    }
+
     /// From now on its search finds nothing that is younger than this.
     pub fn finds_after(&self, lag: Duration) {
         self.state.lock().search_lag = lag;
@@ -107,7 +113,9 @@ impl Scripted {
 
     /// The script is over: what comes goes well.
     pub fn mend(&self) {
-        self.state.lock().faults.clear();
+        let mut state = self.state.lock();
+        state.faults.clear();
+        state.broken.clear();
     }
 
     pub fn open_gate(&self) {
@@ -276,6 +284,9 @@ impl Provider for Scripted {
     async fn snapshot(&self, id: &ProviderEnvelopeId) -> Result<Snapshot, ProviderError> {
         if let Some(Fault::Refuse(class)) = self.enter("snapshot", format!("snapshot {id}")) {
             return Err(error(class));
+        }
+        if self.state.lock().broken.contains(id.as_str()) {
+            return Err(error(Class::Transient));
         }
         Ok(snapshot(id.as_str(), &self.known(id)?))
     }

@@ -1,0 +1,70 @@
+//! A provider, asked with patience: where it says "too fast", the run waits and asks again, as long as it has time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::ids::ProviderEnvelopeId;
+use domain::retry::Retry;
+use domain::time::Timestamp;
+use providers::{Changed, Class, Page, Provider, ProviderError, Snapshot};
+use tokio::time::Instant;
+
+/// Pause where the provider does not say how long.
+const PAUSE: Duration = Duration::from_millis(500);
+/// No pause is shorter.
+const PAUSE_MIN: Duration = Duration::from_millis(50);
+
+/// A provider, and until when it may be waited for.
+pub struct Asker {
+    pub provider: Arc<dyn Provider>,
+    pub until: Instant,
+}
+
+impl Asker {
+    /// How a document stands; `None` where only this one is not to be seen.
+    pub async fn snapshot(&self, id: &ProviderEnvelopeId) -> Result<Option<Snapshot>, ProviderError> {
+        loop {
+            let error = match self.provider.snapshot(id).await {
+                Ok(snapshot) => return Ok(Some(snapshot)),
+                Err(error) => error,
+            };
+            match error.class {
+                Class::NotFound
+                | Class::NotReady
+                | Class::Conflict
+                | Class::Locked
+                | Class::Forbidden
+                | Class::InvalidRequest
+                | Class::TooLarge => {
+                    tracing::debug!(provider.id = %id, %error, "a document is not to be seen");
+                    return Ok(None);
+                }
+                Class::RateLimited => self.wait(error).await?,
+                Class::Unauthorized | Class::QuotaExhausted | Class::OutcomeUnknown | Class::Transient => {
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    /// One page of what changed.
+    pub async fn changed_since(&self, since: Timestamp, page: u32) -> Result<Page<Changed>, ProviderError> {
+        loop {
+            match self.provider.changed_since(since, page).await {
+                Err(error) if error.class == Class::RateLimited => self.wait(error).await?,
+                listed => return listed,
+            }
+        }
+    }
+
+    /// Waits as long as it takes until there is a place; gives the error back where the run has no time for that.
+    async fn wait(&self, error: ProviderError) -> Result<(), ProviderError> {
+        let pause = if let Retry::After(pause) = error.retry { pause.max(PAUSE_MIN) } else { PAUSE };
+        let at = Instant::now() + pause;
+        if at >= self.until {
+            return Err(error);
+        }
+        tokio::time::sleep_until(at).await;
+        Ok(())
+    }
+}
