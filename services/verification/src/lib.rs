@@ -129,6 +129,9 @@ impl Verification {
         tasks.spawn("verification jobs", async move { jobs.run(shutdown).await });
 
         let (quarantine, shutdown) = (self.quarantine.clone(), tasks.shutdown_token());
+        tasks.spawn_fallible("verification erasure", async move { quarantine.erase(shutdown).await });
+
+        let (quarantine, shutdown) = (self.quarantine.clone(), tasks.shutdown_token());
         tasks.spawn("verification retention", async move { quarantine.retain(shutdown).await });
     }
 }

@@ -1,4 +1,4 @@
-//! Out of quarantine because somebody, or its age, said so: the content is erased, the fact stays.
+//! Out of quarantine because somebody, or its age, said so: the content is erased (`erasure.rs`), the fact stays.
 
 use contracts::intake::{DiscardCause, Discarded, IntakeEvent};
 use contracts::wire::verification as wire;
@@ -33,7 +33,7 @@ impl Quarantine {
             entry = self.read(&of, &request.quarantine_id).await?;
         }
         match &entry.settled {
-            Some(Settled::Discarded) => entry.erase(&self.log).await?,
+            Some(Settled::Discarded) => {}
             Some(Settled::Released(_)) => {
                 return Err(Status::failed_precondition("quarantine_id: it was released; its signals count"));
             }
@@ -43,7 +43,7 @@ impl Quarantine {
         Ok(wire::DiscardQuarantinedResponse { quarantined: Some(quarantined) })
     }
 
-    /// Writes that a delivery is given up and erases it; `None` if something had become of it meanwhile.
+    /// Writes that a delivery is given up, which has it erased; `None` if something had become of it meanwhile.
     pub(super) async fn give_up(
         &self,
         of: &Of,
@@ -61,7 +61,6 @@ impl Quarantine {
         };
         let settled = self.settle(entry, "discarded", &IntakeEvent::Discarded(discarded)).await?;
         if settled.is_some() {
-            entry.erase(&self.log).await?;
             let why = match cause {
                 DiscardCause::Operator => "operator",
                 DiscardCause::Age => "age",

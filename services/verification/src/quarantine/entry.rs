@@ -5,9 +5,8 @@ use std::net::IpAddr;
 use contracts::intake::{IntakeEvent, Quarantined, Raw, Released, quarantine_group};
 use contracts::seal::Opener;
 use contracts::wire::verification as wire;
-use domain::envelope::Digest;
-use domain::ids::{ConnectionId, EventId, TenantId};
-use event_log::{Category, DataKey, Entity, EventLog, Version};
+use domain::ids::{ConnectionId, TenantId};
+use event_log::{BlobError, Category, DataKey, Entity, EventLog, ReadError, RecordedEvent, Version};
 use tonic::Status;
 
 /// What became of it.
@@ -25,14 +24,12 @@ pub struct Entry {
     pub entity: Entity,
     /// The version at which it was read.
     pub version: Version,
-    /// What is known of it; the content is taken out by [`Entry::content`].
+    /// What is known of it without its key; the content is told by [`Entry::content`].
     pub quarantined: Quarantined,
     /// What became of it, if anything.
     pub settled: Option<Settled>,
-    event: EventId,
-    opener: Opener,
-    /// Where a large content lies.
-    blob: Option<Digest>,
+    /// The fact that it was quarantined, with its content sealed.
+    fact: RecordedEvent,
 }
 
 impl Entry {
@@ -46,30 +43,25 @@ impl Entry {
         connection: &ConnectionId,
         id: &str,
     ) -> Result<Entry, Status> {
-        let missing = || Status::not_found("quarantine_id: no such delivery; list the quarantine for ids");
         let entity = Entity::new(Category::Intake, tenant, id).map_err(|_| missing())?;
-        let recorded = log.read(&entity, Version(0)).await.map_err(unavailable)?;
-        let version = recorded.last().map_or(Version(0), |commit| commit.version);
-        let mut events = recorded.iter().flat_map(|commit| &commit.events);
-        let first = events.next().ok_or_else(missing)?;
+        let entry = Entry::at(log, entity).await?;
+        if entry.quarantined.connection == *connection { Ok(entry) } else { Err(missing()) }
+    }
 
-        let group = contracts::intake::group(&first.kind, first.schema, &first.payload).map_err(internal)?;
-        let key = match group {
-            Some(group) => log.keys().find(&group).await.map_err(unavailable)?,
-            None => None,
-        };
-        let opener = Opener::new(key.as_ref().map(DataKey::as_bytes));
-        let decode = |event: &event_log::RecordedEvent| {
-            contracts::intake::decode(&event.kind, event.schema, &event.payload, &event.id, &opener)
-                .map_err(internal)
-        };
-        let IntakeEvent::Quarantined(quarantined) = decode(first)? else { return Err(missing()) };
-        if quarantined.connection != *connection {
-            return Err(missing());
-        }
+    /// Reads the delivery that this entity is. Its content stays sealed.
+    ///
+    /// # Errors
+    /// `NotFound` if it is no quarantined delivery; `Internal` if it makes no sense; `Unavailable`.
+    pub async fn at(log: &EventLog, entity: Entity) -> Result<Entry, Status> {
+        let recorded = log.read(&entity, Version(0)).await.map_err(unread)?;
+        let version = recorded.last().map_or(Version(0), |commit| commit.version);
+        let mut events = recorded.into_iter().flat_map(|commit| commit.events);
+        let fact = events.next().ok_or_else(missing)?;
+        let sealed = Opener::new(None);
+        let IntakeEvent::Quarantined(quarantined) = decode(&fact, &sealed)? else { return Err(missing()) };
         let mut settled = None;
         for event in events {
-            settled = match decode(event)? {
+            settled = match decode(&event, &sealed)? {
                 IntakeEvent::Released(released) => Some(Settled::Released(released)),
                 IntakeEvent::Discarded(_) => Some(Settled::Discarded),
                 IntakeEvent::Accepted(_)
@@ -78,30 +70,33 @@ impl Entry {
                 | IntakeEvent::Refused(_) => settled,
             };
         }
-        let blob = match &quarantined.delivery {
-            Some(Raw::Stored { digest, .. }) => Some(*digest),
-            Some(Raw::Inline(_) | Raw::Erased) | None => None,
-        };
-        Ok(Entry { entity, version, quarantined, settled, event: first.id, opener, blob })
+        Ok(Entry { entity, version, quarantined, settled, fact })
     }
 
-    /// The delivery as it came, with its sender's address; `None` when it was not kept or is erased.
+    /// The delivery as it came, with its sender's address; `None` when it was not kept, is erased, or is about to be
+    /// because it is settled.
     ///
     /// # Errors
-    /// When the blob store does not answer, or the content does not open.
-    pub async fn content(&mut self, log: &EventLog) -> Result<Option<wire::Delivery>, Status> {
-        let Some(raw): Option<Raw> = self.quarantined.delivery.take() else { return Ok(None) };
+    /// `Unavailable`; `Internal` if the content is lost or does not open.
+    pub async fn content(&self, log: &EventLog) -> Result<Option<wire::Delivery>, Status> {
+        if self.settled.is_some() || self.quarantined.delivery.is_none() {
+            return Ok(None);
+        }
+        let key = log.keys().find(&self.quarantined.key_group).await.map_err(unread)?;
+        let opener = Opener::new(key.as_ref().map(DataKey::as_bytes));
+        let IntakeEvent::Quarantined(quarantined) = decode(&self.fact, &opener)? else { return Ok(None) };
+        let Some(raw) = quarantined.delivery else { return Ok(None) };
         let blobs = log.blobs();
         let get = |digest| async move {
-            let blob = blobs.get(&digest).await.map_err(|error| Refused(unavailable(error)))?;
+            let blob = blobs.get(&digest).await.map_err(|error| Refused(unread(error)))?;
             blob.ok_or_else(|| Refused(Status::internal("the blob of the delivery is gone")))
         };
-        let clear = raw.reveal(&self.event, &self.opener, get).await.map_err(|Refused(status)| status)?;
+        let clear = raw.reveal(&self.fact.id, &opener, get).await.map_err(|Refused(status)| status)?;
         clear.map(|clear| contracts::wire::decode(&clear).map_err(internal)).transpose()
     }
 
     /// Destroys the key of its content, and a large content itself. In the first version all of a connection shared one
-    /// key, which is left alone.
+    /// key, which is left alone. May run twice.
     ///
     /// # Errors
     /// When the store does not answer.
@@ -110,11 +105,14 @@ impl Entry {
         if *group == quarantine_group(&self.quarantined.connection) || self.quarantined.content_bytes == 0 {
             return Ok(());
         }
-        log.keys().destroy(group).await.map_err(unavailable)?;
+        // Destroying rewrites the table of keys: once is enough.
+        if log.keys().find(group).await.map_err(unread)?.is_some() {
+            log.keys().destroy(group).await.map_err(unread)?;
+        }
         // Sealed with a nonce of its own: nobody else has the same bytes.
-        match &self.blob {
-            Some(digest) => log.blobs().delete(digest).await.map_err(unavailable),
-            None => Ok(()),
+        match &self.quarantined.delivery {
+            Some(Raw::Stored { digest, .. }) => log.blobs().delete(digest).await.map_err(unread),
+            Some(Raw::Inline(_) | Raw::Erased) | None => Ok(()),
         }
     }
 
@@ -150,6 +148,25 @@ struct Refused(Status);
 impl From<contracts::DecodeError> for Refused {
     fn from(error: contracts::DecodeError) -> Self {
         Refused(internal(error))
+    }
+}
+
+fn missing() -> Status {
+    Status::not_found("quarantine_id: no such delivery; list the quarantine for ids")
+}
+
+fn decode(event: &RecordedEvent, opener: &Opener) -> Result<IntakeEvent, Status> {
+    contracts::intake::decode(&event.kind, event.schema, &event.payload, &event.id, opener).map_err(internal)
+}
+
+/// `Internal` for what makes no sense however often it is read, `Unavailable` for what may be read later.
+fn unread(error: impl Into<BlobError>) -> Status {
+    let error = error.into();
+    match error {
+        BlobError::Store(ReadError::Unavailable(_)) => unavailable(error),
+        BlobError::Store(ReadError::Corrupt(_) | ReadError::TooLong { .. }) | BlobError::TooLarge { .. } => {
+            Status::internal(error.to_string())
+        }
     }
 }
 

@@ -1,12 +1,13 @@
 //! What was not believed, and how it gets out again: by verifying after all, or by being given up.
 //!
 //! Each quarantined delivery is an entity of its own with at most two facts: that it was quarantined, and what became
-//! of it. Its content lies sealed under a key of its own, which is destroyed when it is settled, so that the
+//! of it. Its content lies sealed under a key of its own, which is destroyed once it is settled, so that the
 //! quarantine can be emptied although the log only grows. How much comes in is bounded by the budget of refusals, how
 //! much waits and how long by the retention.
 
 mod discard;
 mod entry;
+mod erasure;
 mod release;
 mod retention;
 pub mod view;
@@ -18,10 +19,11 @@ use contracts::intake::IntakeEvent;
 use contracts::seal::Sealer;
 use contracts::wire::verification as wire;
 use domain::ids::{CommandId, ConnectionId};
-use event_log::{AppendError, Category, EventLog, Expected, Position, TraceContext, event_id};
+use event_log::{AppendError, Category, EventLog, Expected, Position, ReadError, TraceContext, event_id};
 use projection::Projection;
 use runtime::clock::Clock;
 use runtime::random::derive_id;
+use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use crate::append::commit;
@@ -52,6 +54,15 @@ impl Quarantine {
         Self { log, clock, intake, view }
     }
 
+    /// Erases what is settled, until shutdown.
+    ///
+    /// # Errors
+    /// When the follower cannot start.
+    pub async fn erase(&self, shutdown: CancellationToken) -> Result<(), ReadError> {
+        let handler = Arc::new(erasure::Erasure(self.log.clone()));
+        self.log.follow(erasure::consumer(), handler, shutdown).await
+    }
+
     fn of(&self, connection: &str) -> Result<Of, Status> {
         let connection: ConnectionId =
             connection.parse().map_err(|error| Status::invalid_argument(format!("connection: {error}")))?;
@@ -80,7 +91,7 @@ impl Quarantine {
         Ok(page)
     }
 
-    /// One delivery with its content, settled ones included.
+    /// One delivery with its content; of a settled one without.
     ///
     /// # Errors
     /// `NotFound`; a store that does not answer.
@@ -89,7 +100,7 @@ impl Quarantine {
         request: &wire::GetQuarantinedRequest,
     ) -> Result<wire::GetQuarantinedResponse, Status> {
         let of = self.of(&request.connection)?;
-        let mut entry = self.read(&of, &request.quarantine_id).await?;
+        let entry = self.read(&of, &request.quarantine_id).await?;
         let content = entry.content(&self.log).await?;
         let quarantined = entry.to_wire(expires_at_ms(&of.known, entry.quarantined.received_at.0));
         Ok(wire::GetQuarantinedResponse { quarantined: Some(quarantined), content })

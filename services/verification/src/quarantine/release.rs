@@ -42,8 +42,8 @@ impl Quarantine {
         let (ids, next_page_token) = self.wanted(&of, quarantine_id, *page_size, page_token).await?;
         let mut results = Vec::with_capacity(ids.len());
         for id in ids {
-            let mut entry = self.read(&of, &id).await?;
-            let look = self.look(&of, &mut entry).await?;
+            let entry = self.read(&of, &id).await?;
+            let look = self.look(&of, &entry).await?;
             results.push(told(&entry, &look));
         }
         Ok(wire::ReverifyQuarantinedResponse { results, next_page_token })
@@ -85,7 +85,7 @@ impl Quarantine {
         Ok((page.into_iter().map(|delivery| delivery.quarantine_id).collect(), next))
     }
 
-    async fn look(&self, of: &Of, entry: &mut Entry) -> Result<Look, Status> {
+    async fn look(&self, of: &Of, entry: &Entry) -> Result<Look, Status> {
         if entry.settled.is_some() {
             return Ok(Look::Settled);
         }
@@ -99,13 +99,9 @@ impl Quarantine {
     }
 
     async fn release_one(&self, of: &Of, id: &str) -> Result<wire::QuarantineResult, Status> {
-        let mut entry = self.read(of, id).await?;
-        let look = self.look(of, &mut entry).await?;
+        let entry = self.read(of, id).await?;
+        let look = self.look(of, &entry).await?;
         let Look::Verifies { delivery, key_id } = look else {
-            // A crash may have come between the fact and the destruction of the key.
-            if let Look::Settled = look {
-                entry.erase(&self.log).await?;
-            }
             return Ok(told(&entry, &look));
         };
         let trace = TraceContext::current();
@@ -131,10 +127,8 @@ impl Quarantine {
         if settled.is_none() {
             // Somebody else settled it meanwhile; the signals are stored once all the same.
             let entry = self.read(of, id).await?;
-            entry.erase(&self.log).await?;
             return Ok(told(&entry, &Look::Settled));
         }
-        entry.erase(&self.log).await?;
         metrics::counter!("verification_released_total", "connection" => of.connection.to_string())
             .increment(1);
         Ok(wire::QuarantineResult {
