@@ -39,7 +39,8 @@ pub trait Provider: Send + Sync {
     async fn create(&self, order: &CreateOrder, key: &str) -> Result<Created, ProviderError>;
 
     /// Looks for what an earlier try may have left: the envelope whose correlation carries our `envelope_id`.
-    /// `external_id` narrows the search at vendors that can only filter by it.
+    /// `external_id` narrows the search at vendors that can only filter by it. A `NotReady` means that something is
+    /// being made that does not say yet whose it is: neither adopt nor repeat, search again.
     async fn find(
         &self,
         envelope_id: &EnvelopeId,

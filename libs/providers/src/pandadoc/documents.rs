@@ -1,5 +1,7 @@
 //! What is asked of a document (pandadoc.md §3): make, find, look, send, nudge, end, take back, fetch.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use domain::ids::{EnvelopeId, ProviderEnvelopeId};
 use domain::intake::Claim;
@@ -19,6 +21,10 @@ use crate::{Class, CreateOrder, Created, ENVELOPE_ID_KEY, ProviderError, Snapsho
 const STATUS_VOIDED: u8 = 11;
 /// Lines of an audit trail that are looked at: the newest say how a document ended.
 const AUDIT_LINES: &str = "100";
+/// Documents that a search looks into: a create leaves one, and a second one seldom.
+const CANDIDATES_MAX: usize = 10;
+/// Pause before a document is looked into again that is being made.
+const MADE_PAUSE: Duration = Duration::from_secs(2);
 /// Audit actions: expired by itself, expired by a person, declined by a person of the sender, by a recipient.
 const EXPIRED: u64 = 13;
 const EXPIRED_BY_HAND: u64 = 19;
@@ -47,23 +53,44 @@ impl Adapter {
     }
 
     /// Of several, which only a create of unknown outcome can leave, the one that went furthest counts, else the oldest;
-    /// the others that nobody has sent are removed.
+    /// the others that nobody has sent are removed. The list only proposes: a document is this envelope's if its own
+    /// details say so, and no other is taken or removed, whatever a filter that is not obeyed lets through.
     pub(super) async fn search(&self, envelope_id: &EnvelopeId) -> Result<Option<Snapshot>, ProviderError> {
+        let envelope_id = envelope_id.to_string();
         let mut url = self.documents_url(&[]);
         url.query_pairs_mut()
-            .append_pair(&format!("metadata_{ENVELOPE_ID_KEY}"), &envelope_id.to_string())
+            .append_pair(&format!("metadata_{ENVELOPE_ID_KEY}"), &envelope_id)
             .append_pair("order_by", "date_created")
             .append_pair("count", "100");
         let answer = self.read(url, "list_documents").await?;
-        let mut twins: Vec<(ProviderEnvelopeId, bool)> = reading::list(&answer, &["/results"])
-            .iter()
-            .filter_map(|result| Some((reading::envelope_id(result, &["/id", "/uuid"])?, is_unsent(result))))
-            .collect();
-        if twins.is_empty() {
-            return Ok(None);
+        let results = reading::list(&answer, &["/results"]);
+        let mut ours = vec![];
+        let listed = results.iter().filter_map(|result| reading::envelope_id(result, &["/id", "/uuid"]));
+        for id in listed.take(CANDIDATES_MAX) {
+            let document = match self.document(&id).await {
+                Err(error) if error.class == Class::NotFound => continue,
+                answer => answer?,
+            };
+            match reading::correlation(&document, &["/metadata"]).get(ENVELOPE_ID_KEY) {
+                Some(said) if *said == envelope_id => ours.push((id, document)),
+                // says nothing yet, and may be ours: making a second one now would be wrong
+                None if is_uploaded(&document) => {
+                    return Err(ProviderError::ours(Class::NotReady, Retry::After(MADE_PAUSE), "being_made"));
+                }
+                Some(_) | None => {
+                    tracing::warn!(connection = %self.connection, provider.id = %id, "a list named a document of others");
+                }
+            }
         }
-        let (kept, _) = twins.remove(twins.iter().position(|(_, unsent)| !unsent).unwrap_or(0));
-        for (twin, _) in twins.iter().filter(|(_, unsent)| *unsent) {
+        if ours.is_empty() {
+            // whoever makes another one must know that there is none
+            let unread = results.len() > CANDIDATES_MAX;
+            let unsure = || ProviderError::ours(Class::Transient, Retry::WithBackoff, "too_many_found");
+            return if unread { Err(unsure()) } else { Ok(None) };
+        }
+        let (_, kept) =
+            ours.remove(ours.iter().position(|(_, document)| !is_unsent(document)).unwrap_or_default());
+        for (twin, _) in ours.iter().filter(|(_, document)| is_unsent(document)) {
             tracing::warn!(connection = %self.connection, provider.id = %twin, "a create made two documents: the younger goes");
             // not worth failing for: whoever searches next tries again
             let removed = self.delete(twin).await;
@@ -71,7 +98,7 @@ impl Adapter {
                 tracing::warn!(connection = %self.connection, provider.id = %twin, %error, "the twin stays");
             }
         }
-        self.look(&kept).await.map(Some)
+        self.told(&kept).await.map(Some)
     }
 
     /// The details; while the document is being made there are none, and the bare status has to do.
@@ -90,11 +117,17 @@ impl Adapter {
     /// How it stands; how it ended is told apart by the audit trail where that may be read.
     pub(super) async fn look(&self, id: &ProviderEnvelopeId) -> Result<Snapshot, ProviderError> {
         let document = self.document(id).await?;
-        let mut seen = wire::snapshot(&document).ok_or_else(|| ProviderError::unreadable(Call::Read, 200))?;
+        self.told(&document).await
+    }
+
+    /// What the details say, and the audit trail where they do not say enough.
+    async fn told(&self, document: &Value) -> Result<Snapshot, ProviderError> {
+        let mut seen = wire::snapshot(document).ok_or_else(|| ProviderError::unreadable(Call::Read, 200))?;
+        let id = &seen.provider_id;
         if seen.claim == Claim::Expired {
             let by_hand = match self.ending(id, &[EXPIRED, EXPIRED_BY_HAND]).await {
                 Some((action, _)) => action == EXPIRED_BY_HAND,
-                None => wire::ended_before_its_time(&document),
+                None => wire::ended_before_its_time(document),
             };
             seen.claim = if by_hand { Claim::Voided } else { Claim::Expired };
         } else if matches!(seen.claim, Claim::Declined { .. }) && seen.reason.is_none() {
@@ -231,4 +264,9 @@ impl Adapter {
 fn is_unsent(result: &Value) -> bool {
     let status = reading::text(result, &["/status"]).unwrap_or_default();
     matches!(status, "document.uploaded" | "document.draft" | "document.error")
+}
+
+/// Whether the vendor is still making it.
+fn is_uploaded(document: &Value) -> bool {
+    reading::text(document, &["/status"]) == Some("document.uploaded")
 }

@@ -19,7 +19,7 @@ use outbound::{Outbound, Request};
 use providers::pandadoc::Adapter;
 use providers::pandadoc::simulator::{OAuthApp, Settings, Switches, start};
 use providers::{
-    ConnectionSettings, CreateOrder, OAuth, Provider, Snapshot, Source, TokenStore, TokensInMemory,
+    Class, ConnectionSettings, CreateOrder, OAuth, Provider, Snapshot, Source, TokenStore, TokensInMemory,
 };
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -187,6 +187,19 @@ async fn until(adapter: &Adapter, id: &ProviderEnvelopeId, wanted: impl Fn(&Snap
         }
     };
     tokio::time::timeout(PATIENCE, look).await.expect("it stands as wished in time")
+}
+
+/// What a search finds, once it is not being made any more.
+async fn found(adapter: &Adapter, number: u8) -> Option<Snapshot> {
+    let search = async {
+        loop {
+            match adapter.find(&ours(number), "20417").await {
+                Err(error) if error.class == Class::NotReady => tokio::task::yield_now().await,
+                answer => return answer.expect("an answer"),
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, search).await.expect("it is made in time")
 }
 
 fn ours(number: u8) -> EnvelopeId {

@@ -9,6 +9,8 @@ use serde_json::json;
 
 use super::{By, Office, order, ours, parties, template_source, url_source};
 
+const DOCUMENTS: &str = "/public/v1/documents";
+
 #[tokio::test]
 async fn of_two_documents_of_one_envelope_the_older_counts_and_the_younger_draft_goes() {
     let office = Office::open().await;
@@ -32,6 +34,48 @@ async fn a_twin_that_somebody_has_sent_is_the_one_that_counts() {
     let found = adapter.find(&ours(1), "20417").await.expect("an answer").expect("it is there");
     assert_eq!(found.provider_id, younger);
     assert!(!office.read("/public/v1/documents").await.to_string().contains(older.as_str()));
+}
+
+/// What the list says from now on, whatever it is asked for.
+async fn list_says(office: &Office, results: serde_json::Value) {
+    office.spoil("GET", DOCUMENTS, json!({"status": 200, "body": {"results": results}})).await;
+}
+
+#[tokio::test]
+async fn a_list_that_does_not_obey_its_filter_costs_nobody_a_document() {
+    let office = Office::open().await;
+    let adapter = office.adapter(By::Key);
+    let strangers = [office.draft(&adapter, 2).await, office.draft(&adapter, 3).await];
+    let everything = office.read(DOCUMENTS).await["results"].clone();
+    list_says(&office, everything).await;
+    assert_eq!(adapter.find(&ours(1), "20417").await, Ok(None), "none of them is ours");
+
+    let wanted = office.draft(&adapter, 1).await;
+    let everything = office.read(DOCUMENTS).await["results"].clone();
+    list_says(&office, everything).await;
+    let found = adapter.find(&ours(1), "20417").await.expect("an answer").expect("it is there");
+    assert_eq!(found.provider_id, wanted);
+    let left = office.read(DOCUMENTS).await.to_string();
+    assert!(strangers.iter().all(|stranger| left.contains(stranger.as_str())), "{left}");
+}
+
+#[tokio::test]
+async fn a_search_that_finds_too_many_to_look_into_does_not_say_that_there_is_none() {
+    let office = Office::open().await;
+    let adapter = office.adapter(By::Key);
+    let stranger = office.draft(&adapter, 2).await;
+    list_says(&office, (0..11).map(|_| json!({"id": stranger.as_str()})).collect()).await;
+    let unsure = adapter.find(&ours(1), "20417").await.expect_err("there may be one");
+    assert_eq!((unsure.class, unsure.code.as_str()), (Class::Transient, "too_many_found"));
+}
+
+#[tokio::test]
+async fn a_found_document_that_is_being_made_is_waited_for() {
+    let office = Office::with(Switches { creation_delay_ms: 3_600_000, ..Switches::default() }, None).await;
+    let adapter = office.adapter(By::Key);
+    adapter.create(&order(1, url_source(&office)), "no key").await.expect("created");
+    let waits = adapter.find(&ours(1), "20417").await.expect_err("it does not say yet whose it is");
+    assert_eq!(waits.class, Class::NotReady);
 }
 
 #[tokio::test]

@@ -10,7 +10,9 @@ use providers::pandadoc::Adapter;
 use providers::{Class, Provider, ProviderError};
 use serde_json::{Value, json};
 
-use super::{By, Office, in_memory, order, ours, parties, template_source, until, upload_source, url_source};
+use super::{
+    By, Office, found, in_memory, order, ours, parties, template_source, until, upload_source, url_source,
+};
 
 const DOCUMENTS: &str = "/public/v1/documents";
 const SUBSCRIPTIONS: &str = "/public/v1/webhook-subscriptions";
@@ -160,7 +162,7 @@ impl Write {
     /// Once more, as whoever hears of that trouble does: what may have happened is looked for before it is repeated.
     async fn again(self, office: &Office, adapter: &Adapter, subject: &str, first: &ProviderError) {
         if self.creates() && first.class == Class::OutcomeUnknown {
-            if adapter.find(&ours(1), "20417").await.expect("an answer").is_none() {
+            if found(adapter, 1).await.is_none() {
                 self.once(office, adapter, subject).await.expect("created");
             }
             return;
