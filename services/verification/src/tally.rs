@@ -26,7 +26,8 @@ use crate::append::{StoreError, commit};
 const FLUSH_EVERY: Duration = Duration::from_millis(500);
 /// Tries at shutdown, with the same pause between.
 const LAST_TRIES: usize = 8;
-/// Most lines held: connections by reasons by hours. More hours than that are counted in the present one.
+/// Most lines held: connections by reasons by hours. What needs more is counted in one line a connection and reason,
+/// in the hour of the first of them.
 const LINES_MAX: usize = 4_096;
 const HOUR_MS: i64 = 3_600_000;
 
@@ -35,7 +36,8 @@ struct Line {
     tenant: TenantId,
     connection: ConnectionId,
     reason: Refusal,
-    hour: i64,
+    /// Since the Unix epoch; `None` when there was no room for another line.
+    hour: Option<i64>,
 }
 
 #[derive(Clone, Copy)]
@@ -82,26 +84,25 @@ impl Tally {
     }
 
     fn count(&self, tenant: &TenantId, connection: &ConnectionId, reason: Refusal, received_at: Timestamp) {
-        let line = |at: Timestamp| Line {
-            tenant: tenant.clone(),
-            connection: connection.clone(),
-            reason,
-            hour: at.0.div_euclid(HOUR_MS),
-        };
+        let hour = Some(received_at.0.div_euclid(HOUR_MS));
+        let mut line = Line { tenant: tenant.clone(), connection: connection.clone(), reason, hour };
         let mut counts = self.counts.lock();
-        let full = counts.len() >= LINES_MAX && !counts.contains_key(&line(received_at));
-        let at = if full { self.clock.now() } else { received_at };
-        let count = counts.entry(line(at)).or_insert(Count { times: 0, first_at: at });
+        if counts.len() >= LINES_MAX && !counts.contains_key(&line) {
+            line.hour = None;
+        }
+        let count = counts.entry(line).or_insert(Count { times: 0, first_at: received_at });
         count.times += 1;
-        count.first_at = count.first_at.min(at);
+        count.first_at = count.first_at.min(received_at);
     }
 
-    /// Appends what was counted; durable when it returns.
+    /// Appends what was counted; durable when it returns. While the log takes no writes, what is under way stays as it
+    /// is and the rest is counted where it was: neither grows with the tries.
     ///
     /// # Errors
     /// When the log takes no writes; what was counted is kept for the next try.
     pub async fn flush(&self) -> Result<(), StoreError> {
         let mut pending = self.pending.lock().await;
+        self.append_all(&mut pending).await?;
         let counted = std::mem::take(&mut *self.counts.lock());
         let now = self.clock.now();
         pending.extend(counted.into_iter().map(|(line, count)| Pending {
@@ -115,6 +116,10 @@ impl Tally {
                 at: now,
             },
         }));
+        self.append_all(&mut pending).await
+    }
+
+    async fn append_all(&self, pending: &mut Vec<Pending>) -> Result<(), StoreError> {
         while let Some(next) = pending.last() {
             self.append(next).await?;
             pending.pop();
@@ -149,5 +154,80 @@ impl Tally {
             }
             tokio::time::sleep(FLUSH_EVERY).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use contracts::seal::Opener;
+    use event_log::{EmbeddedSettings, JetStreamSettings, Position, Settings, Tailed};
+    use futures::StreamExt as _;
+    use testkit::nats::{NatsOptions, NatsServer};
+
+    use super::*;
+
+    async fn on_nats(server: &NatsServer) -> Tally {
+        let settings = Settings::JetStream(JetStreamSettings {
+            url: server.url().to_owned(),
+            monitoring_url: Some(server.monitoring_url().to_owned()),
+            append_deadline: Duration::from_millis(300),
+            ..JetStreamSettings::default()
+        });
+        let log = EventLog::open(settings).await.expect("the log opens");
+        Tally::new(log, Clock::manual(Timestamp(0)))
+    }
+
+    async fn refuse(tally: &Tally, at: i64) {
+        let (tenant, connection) = ("acme".parse().unwrap(), "atlas-main".parse().unwrap());
+        tally.add(&tenant, &connection, Refusal::SignatureWrong, Timestamp(at)).await.unwrap();
+    }
+
+    /// How many refusals the log tells of.
+    async fn told(log: &EventLog) -> u64 {
+        let mut tail = log.tail(Category::Intake, Position::ZERO);
+        let mut times = 0;
+        while let Tailed::Commit(recorded) = tail.next().await.expect("it goes on").expect("readable") {
+            for event in &recorded.events {
+                let opener = Opener::new(None);
+                let (kind, payload) = (&event.kind, &event.payload);
+                let fact = contracts::intake::decode(kind, event.schema, payload, &event.id, &opener);
+                let IntakeEvent::Refused(refused) = fact.expect("readable") else { panic!("only those") };
+                times += refused.times;
+            }
+        }
+        times
+    }
+
+    #[tokio::test]
+    async fn while_the_log_takes_no_writes_what_waits_does_not_grow_and_the_counts_stay_exact() {
+        let mut server = NatsServer::start(NatsOptions::default()).await.expect("a nats-server");
+        let tally = on_nats(&server).await;
+        server.kill();
+        for _ in 0..5 {
+            refuse(&tally, 0).await;
+            assert!(tally.flush().await.is_err(), "the log is away");
+        }
+        let waiting = tally.pending.lock().await.len() + tally.counts.lock().len();
+        assert_eq!(waiting, 2, "one line under way, and one behind it");
+        server.restart().await.expect("it comes back");
+        let back =
+            tokio::time::timeout(Duration::from_secs(30), async { while tally.flush().await.is_err() {} });
+        back.await.expect("the log is back");
+        assert_eq!(told(&tally.log).await, 5);
+    }
+
+    #[tokio::test]
+    async fn of_more_hours_than_there_is_room_for_one_line_is_kept_and_none_is_lost() {
+        let dir = tempfile::TempDir::new().expect("a directory");
+        let settings = Settings::Embedded(EmbeddedSettings::in_dir(dir.path()));
+        let log = EventLog::open(settings).await.expect("the log opens");
+        let tally = Tally::new(log, Clock::manual(Timestamp(0)));
+        for hour in 0..6_000 {
+            refuse(&tally, hour * HOUR_MS).await;
+            tally.clock.advance(Duration::from_secs(3_600));
+        }
+        let counts = tally.counts.lock();
+        assert_eq!(counts.len(), LINES_MAX + 1);
+        assert_eq!(counts.values().map(|count| count.times).sum::<u64>(), 6_000);
     }
 }
