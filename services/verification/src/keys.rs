@@ -65,12 +65,13 @@ fn change(
     rows.put(USE, &row, usage.to_bytes())
 }
 
-/// Counts a signal that was new. What the vendor gave us itself was verified by no key.
+/// Counts a signal that was new. What the vendor gave us itself was verified by no key, but closes an envelope as well
+/// as any.
 pub fn accepted(accepted: &Accepted, rows: &mut Rows<'_>) -> Result<(), ViewError> {
+    let opened = note_envelope(accepted, rows)?;
     if accepted.key_id.is_empty() {
         return Ok(());
     }
-    let opened = note_envelope(accepted, rows)?;
     change(&accepted.connection, &accepted.key_id, rows, |usage| {
         usage.last_used_at = usage.last_used_at.max(accepted.received_at);
         usage.verified += 1;
@@ -94,6 +95,9 @@ pub fn duplicated(duplicated: &Duplicated, rows: &mut Rows<'_>) -> Result<(), Vi
 fn note_envelope(accepted: &Accepted, rows: &mut Rows<'_>) -> Result<bool, ViewError> {
     let Meaning::Envelope(news) = &accepted.meaning else { return Ok(false) };
     let Some(open) = leaves_open(&news.claim) else { return Ok(false) };
+    if open && accepted.key_id.is_empty() {
+        return Ok(false);
+    }
     let row = key(&accepted.connection, &news.provider_id.to_string());
     let before = rows.get(ENVELOPES, &row)?;
     let under: &[u8] = if open { accepted.key_id.as_bytes() } else { &[] };

@@ -2,8 +2,13 @@
 
 use std::time::Duration;
 
+use contracts::intake::{Accepted, IntakeEvent};
+use contracts::seal::Sealer;
 use contracts::wire::verification::{Answer, KeyStatus, ListKeysRequest, Verdict};
+use domain::ids::CommandId;
+use domain::intake::{Claim, EnvelopeNews, Meaning};
 use domain::time::Timestamp;
+use event_log::{Category, Commit, Entity, Expected, NewEvent, TraceContext, event_id};
 
 use crate::support::vendors::{ATLAS_KEY, ATLAS_OLD_KEY, atlas_event, atlas_with};
 use crate::support::{CONFIGURATION, START, World, loaded};
@@ -81,6 +86,52 @@ async fn an_old_key_is_safe_to_remove_once_another_is_used_retries_are_over_and_
     let request = ListKeysRequest { connection: "atlas-main".to_owned() };
     let after = again.client.clone().list_keys(request).await.expect("an answer").into_inner().keys;
     assert_eq!(after, before, "another replica, and one after a restart, know the same");
+}
+
+#[tokio::test]
+async fn an_envelope_whose_end_was_only_fetched_from_the_vendor_keeps_no_key() {
+    let world = World::with(&configuration("[{id: k1, env: ATLAS}, {id: k0, env: ATLAS_OLD}]")).await;
+    let day = Duration::from_secs(86_400);
+    send(&world, ATLAS_OLD_KEY, 1, START).await;
+    send(&world, ATLAS_KEY, 2, at(60)).await;
+    world.clock.advance(day);
+    assert_eq!(told(&world, "k0").await.1, "1 envelopes that were last told of under it are not closed");
+
+    let (_, sent) = world.accepted().await.swap_remove(0);
+    let Meaning::Envelope(news) = sent.meaning.clone() else { panic!("news of an envelope") };
+    let fetched = |claim: Claim| Accepted {
+        key_id: String::new(),
+        replayed: true,
+        meaning: Meaning::Envelope(EnvelopeNews { claim, ..news.clone() }),
+        ..sent.clone()
+    };
+    append(&world, fetched(Claim::Viewed)).await;
+    assert!(!told(&world, "k0").await.0, "it is as open as before");
+    append(&world, fetched(Claim::Voided)).await;
+    append(&world, fetched(Claim::Viewed)).await;
+    assert_eq!(told(&world, "k0").await, (true, String::new()));
+}
+
+/// Appends a signal as if it had been fetched.
+async fn append(world: &World, accepted: Accepted) {
+    let command_id = CommandId::from_bytes(runtime::random::new_id());
+    let id = event_id(&command_id, 0);
+    let (at, event) = (accepted.received_at, IntakeEvent::Accepted(Box::new(accepted)));
+    let encoded = contracts::intake::encode(&event, &id, &Sealer::new(&[0; 32]));
+    let entity = hex::encode(command_id.as_bytes());
+    let entity =
+        Entity::new(Category::Intake, &"acme".parse().expect("a tenant"), entity).expect("an entity");
+    let new = NewEvent {
+        id,
+        kind: encoded.kind.to_owned(),
+        schema: encoded.schema,
+        occurred_at: at,
+        payload: encoded.payload.into(),
+    };
+    let trace = TraceContext::default();
+    let commit =
+        Commit { command_id, correlation_id: String::new(), causation_id: None, trace, events: vec![new] };
+    world.log.append(&entity, Expected::Absent, commit).await.expect("it is appended");
 }
 
 #[tokio::test]
