@@ -67,12 +67,25 @@ impl Verdict {
             Verdict::Lost(signals) | Verdict::Surplus(signals) => signals,
         }
     }
+
+    /// How many signals nobody can say anything of yet.
+    pub const fn behind(self) -> u64 {
+        match self {
+            Verdict::Balanced | Verdict::Lost(_) | Verdict::Surplus(_) => 0,
+            Verdict::Behind(signals) => signals,
+        }
+    }
 }
 
 impl Sheet {
     /// How many signals of it nobody can explain.
     pub fn unexplained(&self) -> u64 {
         self.lines.iter().map(|line| line.verdict.unexplained()).sum()
+    }
+
+    /// How many signals of it nobody can say anything of yet.
+    pub fn behind(&self) -> u64 {
+        self.lines.iter().map(|line| line.verdict.behind()).sum()
     }
 
     /// One number; 0 if it was never counted.
@@ -85,6 +98,34 @@ impl Sheet {
         let parts = self.counts.iter().filter(|(_, count)| **count > 0);
         parts.filter_map(move |(name, count)| Some((name.strip_prefix(prefix)?, *count)))
     }
+}
+
+/// What is amiss with one connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Signals nobody can explain.
+    pub unexplained: u64,
+    /// Signals nobody can say anything of yet: no loss, and nothing that would show one either.
+    pub behind: u64,
+}
+
+/// What is amiss, by connection: the larger of everything together and the hours one by one.
+///
+/// While signals keep coming in, everything together is known only to lie between two readings, and one that came in
+/// meanwhile excuses one that is lost. Nothing comes into an hour that is over: there the sum is exact.
+pub fn standings(sheets: &[Sheet]) -> BTreeMap<String, Standing> {
+    let mut halves = BTreeMap::<String, (Standing, Standing)>::new();
+    for sheet in sheets {
+        let (whole, hours) = halves.entry(sheet.connection.clone()).or_default();
+        let standing = if sheet.hour_ms == 0 { whole } else { hours };
+        standing.unexplained += sheet.unexplained();
+        standing.behind += sheet.behind();
+    }
+    let larger = |(whole, hours): (Standing, Standing)| Standing {
+        unexplained: whole.unexplained.max(hours.unexplained),
+        behind: whole.behind.max(hours.behind),
+    };
+    halves.into_iter().map(|(connection, both)| (connection, larger(both))).collect()
 }
 
 type Counts = BTreeMap<String, u64>;

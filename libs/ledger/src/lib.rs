@@ -16,7 +16,7 @@ mod desk;
 pub mod names;
 mod settle;
 
-pub use balance::{Half, Line, Sheet, Verdict, balance};
+pub use balance::{Half, Line, Sheet, Standing, Verdict, balance, standings};
 pub use book::{HOUR_MS, count, count_settled, hour_of, tallies};
 pub use desk::{Answered, Desk, DeskError, Waits};
 pub use settle::{Settler, Signal, entity_of};

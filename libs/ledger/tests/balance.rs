@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use contracts::wire::ledger::{Count, Tally};
-use ledger::{HOUR_MS, Half, Sheet, Verdict, balance, names};
+use ledger::{HOUR_MS, Half, Sheet, Standing, Verdict, balance, names, standings};
 use proptest::prelude::*;
 
 const CONNECTIONS: [&str; 2] = ["atlas-main", "hubspot-main"];
@@ -220,4 +220,35 @@ fn what_a_consumer_cannot_read_may_be_what_is_missing_and_accuses_nobody() {
     assert_eq!(verdicts(9), Verdict::Behind(1));
     assert_eq!(verdicts(8), Verdict::Lost(2), "one record explains no two");
     assert_eq!(verdicts(11), Verdict::Surplus(1));
+}
+
+#[test]
+fn a_loss_that_steady_traffic_excuses_in_the_whole_shows_in_the_hour_that_is_over() {
+    let of = |name: &str, whole: u64, first: u64, second: u64| -> Vec<Tally> {
+        let hours = [(0, whole), (HOUR_MS, first), (2 * HOUR_MS, second)];
+        hours.map(|(hour_ms, count)| Tally { hour_ms, ..tally(name, count).remove(0) }).to_vec()
+    };
+    // One of the ten of the first hour is lost; of the second hour's, three came between the two readings.
+    let before = of(names::ENVELOPE_NEWS, 15, 10, 5);
+    let after = of(names::ENVELOPE_NEWS, 18, 10, 8);
+    let settled = of("settled.applied", 16, 9, 7);
+    let judged = |complete| {
+        let of_news = Half { tallies: &settled, complete };
+        balance(&before, &after, of_news, Half { tallies: &[], complete: true })
+    };
+    let sheets = judged(true);
+    let news = |sheet: &Sheet| sheet.lines.iter().find(|line| line.says.starts_with("news")).unwrap().verdict;
+    let verdicts: Vec<Verdict> = sheets.iter().map(news).collect();
+    assert_eq!(verdicts, [Verdict::Balanced, Verdict::Lost(1), Verdict::Balanced]);
+    let lines_of_the_news = |sheets: Vec<Sheet>| -> Vec<Sheet> {
+        let only = |mut sheet: Sheet| {
+            sheet.lines.retain(|line| line.says.starts_with("news"));
+            sheet
+        };
+        sheets.into_iter().map(only).collect()
+    };
+    let lost = standings(&lines_of_the_news(sheets));
+    assert_eq!(lost["atlas-main"], Standing { unexplained: 1, behind: 0 });
+    let behind = standings(&lines_of_the_news(judged(false)));
+    assert_eq!(behind["atlas-main"], Standing { unexplained: 0, behind: 1 });
 }

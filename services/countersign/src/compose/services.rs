@@ -166,7 +166,8 @@ impl Sockets {
             // Here, because only this role is asked by nobody else and so knows where the other two are.
             let verification = Client::new(&endpoints.verification, ClientSettings::default())?;
             let orchestrator = Client::new(&endpoints.orchestrator, ClientSettings::default())?;
-            let watch = ledger_watch::watch(verification, orchestrator, own, tasks.shutdown_token());
+            let watch =
+                ledger_watch::watch(verification, orchestrator, own, clock.clone(), tasks.shutdown_token());
             tasks.spawn("ledger watch", watch);
         }
         if let Some(socket) = self.ingress {

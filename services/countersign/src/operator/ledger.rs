@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use ::ledger::{Sheet, Verdict, names};
+use ::ledger::{Sheet, Verdict, names, standings};
 use anyhow::{Result, anyhow};
 use clap::Args;
 use runtime::clock::Clock;
@@ -48,7 +48,7 @@ pub async fn run(args: &LedgerArgs) -> Result<ExitCode> {
     }
     show(terminal, &sheets);
     // The hours are parts of the whole: counted once.
-    let unexplained: u64 = worst(&sheets);
+    let unexplained = worst(&sheets);
     terminal.object(&json!({"event": "ledger", "balanced": unexplained == 0, "unexplained": unexplained}));
     if unexplained == 0 {
         return Ok(ExitCode::SUCCESS);
@@ -83,12 +83,7 @@ pub(super) async fn sheets(ask: &Ask, question: &Question) -> Result<Vec<Sheet>>
 
 /// How many signals nobody can explain: per connection the larger of all hours together and the hours one by one.
 pub(super) fn worst(sheets: &[Sheet]) -> u64 {
-    let mut by_connection = std::collections::BTreeMap::<&str, (u64, u64)>::new();
-    for sheet in sheets {
-        let entry = by_connection.entry(&sheet.connection).or_default();
-        if sheet.hour_ms == 0 { entry.0 += sheet.unexplained() } else { entry.1 += sheet.unexplained() }
-    }
-    by_connection.values().map(|(whole, hours)| whole.max(hours)).sum()
+    standings(sheets).values().map(|standing| standing.unexplained).sum()
 }
 
 /// Shows tables and sums; for a program one object a sheet.
@@ -157,7 +152,9 @@ fn explain(terminal: Terminal, sheet: &Sheet) {
         };
         let amiss = match line.verdict {
             Verdict::Balanced => String::new(),
-            Verdict::Behind(signals) => format!(": {signals} not looked through yet; ask again later"),
+            Verdict::Behind(signals) => {
+                format!(": {signals} not looked through or not readable yet; ask again later")
+            }
             Verdict::Lost(signals) => format!(": {signals} lost"),
             Verdict::Surplus(signals) => format!(": {signals} too many"),
         };
