@@ -35,6 +35,8 @@ const PREFIX: [&str; 2] = ["public", "v1"];
 const YOUNG: Duration = Duration::from_secs(60);
 /// Documents remembered as young; beyond, the oldest are taken for grown up.
 const YOUNG_MAX: usize = 10_000;
+/// Other credentials that one call is tried with: what somebody else has kept, and what a refresh gives.
+const OTHERS_MAX: usize = 2;
 /// Pause before a document is looked at again that is too young to be known.
 const YOUNG_PAUSE: Duration = Duration::from_secs(2);
 
@@ -127,7 +129,8 @@ impl Adapter {
         self.calls.beside(&PREFIX, &path)
     }
 
-    /// One attempt; one more if access had expired, which the vendor says before it does anything.
+    /// One attempt; one more if access had expired, which the vendor says before it does anything, and a third if what
+    /// another replica had kept is expired as well.
     pub(super) async fn send_checked(&self, request: Request, call: Call) -> Result<Response, ProviderError> {
         self.exchange(request, call, false).await
     }
@@ -147,15 +150,22 @@ impl Adapter {
                 self.calls.send(request, call).await
             }
         };
-        let credential = self.credential.now(&self.calls).await?;
+        let mut credential = self.credential.now(&self.calls).await?;
         let mut response = attempt(credential.clone()).await?;
-        if response.status == 401
-            && let Some(other) = self.credential.instead_of(&credential, &self.calls).await?
-        {
+        for _ in 0..OTHERS_MAX {
+            if response.status != 401 {
+                break;
+            }
+            let Some(other) = self.credential.instead_of(&credential, &self.calls).await? else { break };
             response = attempt(other.clone()).await?;
             if response.status == 401 {
-                self.credential.refused_again(other).await;
+                self.credential.refused_again(&other).await;
             }
+            credential = other;
+        }
+        // a vendor in trouble, or one that has enough, may not have looked who we are
+        if !matches!(response.status, 401 | 429 | 500..) {
+            self.credential.accepted();
         }
         error::check(response, call).inspect_err(|error| self.calls.slow_down_operation(operation, error))
     }

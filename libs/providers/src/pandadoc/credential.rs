@@ -13,6 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use signatures::sha256_hex;
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 use url::Url;
 
 use crate::calls::{Calls, json_or_null};
@@ -25,6 +26,9 @@ const SCOPE: &str = "read+write";
 const CLAIM: Duration = Duration::from_secs(60);
 /// Pause while another replica refreshes.
 const ELSEWHERE_PAUSE: Duration = Duration::from_millis(500);
+
+/// Nothing is refreshed for so long after what a refresh gave was refused, unless a call is let in before.
+const HOPELESS: Duration = Duration::from_secs(5 * 60);
 
 /// Who we are.
 pub(super) enum Credential {
@@ -39,6 +43,8 @@ pub(super) struct Access {
     /// Of the configured refresh token.
     consent: String,
     state: Mutex<State>,
+    /// Since when what our own refresh gave is refused: another refresh would not help for now.
+    hopeless: parking_lot::Mutex<Option<Instant>>,
 }
 
 #[derive(Default)]
@@ -46,8 +52,8 @@ struct State {
     access: Option<SecretString>,
     /// Kept nowhere yet, with the claim it was made under.
     unsaved: Option<(u64, Tokens)>,
-    /// Came from a refresh and was refused all the same: no refresh helps.
-    hopeless: Option<SecretString>,
+    /// Our own refresh gave it.
+    fresh: Option<SecretString>,
 }
 
 impl Credential {
@@ -58,7 +64,13 @@ impl Credential {
             .clone()
             .unwrap_or_else(|| calls.beside(&["public", "v1"], &["oauth2", "access_token"]));
         let consent = sha256_hex(oauth.refresh_token.expose_secret().as_bytes());
-        Self::OAuth(Box::new(Access { oauth, token_url, consent, state: Mutex::default() }))
+        Self::OAuth(Box::new(Access {
+            oauth,
+            token_url,
+            consent,
+            state: Mutex::default(),
+            hopeless: parking_lot::Mutex::default(),
+        }))
     }
 
     /// What to say with a call now; it may take a refresh to know.
@@ -84,10 +96,20 @@ impl Credential {
         }
     }
 
-    /// The second answer was a refusal too.
-    pub(super) async fn refused_again(&self, refused: SecretString) {
+    /// What was said instead was refused too, which tells something only of what we refreshed ourselves: what another
+    /// replica kept may have expired since.
+    pub(super) async fn refused_again(&self, refused: &SecretString) {
+        if let Self::OAuth(access) = self
+            && access.state.lock().await.fresh.as_ref().is_some_and(|fresh| is_bearer(refused, fresh))
+        {
+            *access.hopeless.lock() = Some(Instant::now());
+        }
+    }
+
+    /// The vendor let a call in.
+    pub(super) fn accepted(&self) {
         if let Self::OAuth(access) = self {
-            access.state.lock().await.hopeless = Some(refused);
+            *access.hopeless.lock() = None;
         }
     }
 }
@@ -118,9 +140,6 @@ impl Access {
             // another task was faster
             return Ok(Some(access.clone()));
         }
-        if state.hopeless.as_ref().is_some_and(|hopeless| same(hopeless, refused)) {
-            return Ok(None);
-        }
         self.save(&mut state).await?;
         let kept = self.oauth.tokens.load().await.map_err(store_error)?;
         if let Some(tokens) = self.of_our_consent(&kept)
@@ -128,6 +147,9 @@ impl Access {
         {
             // another replica was faster
             return Ok(Some(state.access.insert(tokens.access.clone()).clone()));
+        }
+        if self.hopeless.lock().is_some_and(|since| since.elapsed() < HOPELESS) {
+            return Ok(None);
         }
         self.refresh(&mut state, &kept, calls).await.map(Some)
     }
@@ -141,6 +163,7 @@ impl Access {
                 Err(error @ TokenStoreError::Unavailable) => return Err(store_error(error)),
             }
             state.access = Some(tokens.access.clone());
+            state.fresh = state.access.clone();
             state.unsaved = None;
         }
         Ok(())

@@ -144,3 +144,53 @@ async fn a_refresh_that_is_not_answered_leaves_the_call_unmade() {
     assert_eq!(office.requests("GET", "/public/v1/webhook-subscriptions").await, 0);
     adapter.subscription().await.expect("the claim was given back");
 }
+
+async fn expire(office: &Office) {
+    office.post("/__sim/oauth/expire", json!({})).await;
+}
+
+/// So many calls are refused, whatever they come with.
+async fn refuse(office: &Office, times: u32) {
+    let refusal = json!({"match": {"method": "GET"}, "times": times, "action": {"status": 401}});
+    office.post("/__sim/faults", refusal).await;
+}
+
+#[tokio::test]
+async fn a_replica_that_missed_a_refresh_finds_its_way_through_kept_tokens_that_expired_too() {
+    let office = Office::open().await;
+    let tokens = in_memory();
+    let (busy, idle) = (office.adapter(By::OAuth(tokens.clone())), office.adapter(By::OAuth(tokens)));
+    idle.subscription().await.expect("an answer");
+    expire(&office).await;
+    busy.subscription().await.expect("refreshed");
+    expire(&office).await;
+    idle.subscription().await.expect("what it holds and what is kept are expired: it refreshes");
+    assert_eq!((counted(&office, "refreshed").await, counted(&office, "reused").await), (3, 0));
+}
+
+#[tokio::test]
+async fn tokens_that_another_replica_kept_are_taken_up_by_one_that_had_given_up() {
+    let office = Office::open().await;
+    let tokens = in_memory();
+    let (one, other) = (office.adapter(By::OAuth(tokens.clone())), office.adapter(By::OAuth(tokens)));
+    one.subscription().await.expect("an answer");
+    refuse(&office, 2).await;
+    assert_eq!(one.subscription().await.expect_err("refused").class, Class::Unauthorized);
+    expire(&office).await;
+    other.subscription().await.expect("refreshed");
+    one.subscription().await.expect("the other's tokens are there");
+    assert_eq!((counted(&office, "refreshed").await, counted(&office, "reused").await), (3, 0));
+}
+
+#[tokio::test]
+async fn an_incident_at_the_vendor_does_not_end_our_access_for_ever() {
+    let office = Office::open().await;
+    let adapter = office.adapter(By::OAuth(in_memory()));
+    adapter.subscription().await.expect("an answer");
+    refuse(&office, 2).await;
+    assert_eq!(adapter.subscription().await.expect_err("refused").class, Class::Unauthorized);
+    adapter.subscription().await.expect("the incident is over");
+    expire(&office).await;
+    adapter.subscription().await.expect("an expired access is refreshed again");
+    assert_eq!((counted(&office, "refreshed").await, counted(&office, "reused").await), (3, 0));
+}
