@@ -90,7 +90,8 @@ pub trait Provider: Send + Sync {
     }
 
     /// One page of the deliveries that the vendor made at or after `since` and that did not arrive; pages count
-    /// from 1, and within a page the oldest comes first. For vendors with [`Capabilities::replays_deliveries`].
+    /// from 1, and within a page the oldest comes first. One that cannot be read fails no page: it is named in
+    /// [`Page::unread`]. For vendors with [`Capabilities::replays_deliveries`].
     async fn missed_deliveries(
         &self,
         since: Timestamp,
@@ -173,6 +174,9 @@ pub struct Page<T> {
     pub items: Vec<T>,
     /// Whether there is a next page.
     pub more: bool,
+    /// When those were made that stand on the page but could not be read now: they must be listed again, from the
+    /// oldest of these times on. Empty where everything could be read.
+    pub unread: Vec<Timestamp>,
 }
 
 /// An envelope as a list shows it: enough to tell whether it is worth a GET.

@@ -1,19 +1,30 @@
 //! What happened while we did not listen: the list of changed documents, and the deliveries that did not arrive
 //! (pandadoc.md §3.5, §6).
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use bytes::Bytes;
+use domain::retry::Retry;
 use domain::time::Timestamp;
 use serde_json::Value;
+use tokio::time::Instant;
 use url::{Url, form_urlencoded};
 
 use super::adapter::Adapter;
 use super::{webhook, wire};
-use crate::{Changed, MissedDelivery, Page, ProviderError, reading};
+use crate::{Changed, Class, MissedDelivery, Page, ProviderError, reading};
 
 /// Entries of a page of documents: the vendor's maximum.
 const DOCUMENTS_PER_PAGE: usize = 100;
 /// Entries of a page of deliveries; each is read one by one, so a page must fit into a caller's patience.
 const DELIVERIES_PER_PAGE: usize = 50;
+/// Longest time that a page of deliveries waits for the vendor's pace, all its waits together.
+const WAITS_MAX: Duration = Duration::from_secs(120);
+/// One such wait, where the vendor does not say how long.
+const WAIT: Duration = Duration::from_millis(500);
+/// No wait is shorter.
+const WAIT_MIN: Duration = Duration::from_millis(50);
 /// The two ways in which a delivery fails, as the vendor filters them: no answer, or a bad one.
 const FAILURES: [(&str, &[&str]); 2] = [
     ("error[]", &["INTERNAL_ERROR", "NOT_VALID_URL", "CONNECT_ERROR", "TIMEOUT_ERROR"]),
@@ -40,7 +51,7 @@ impl Adapter {
         };
         // without a total, a page that is not full is the last
         let more = results.len() >= DOCUMENTS_PER_PAGE;
-        Ok(Page { items: results.iter().filter_map(changed).collect(), more })
+        Ok(Page { items: results.iter().filter_map(changed).collect(), more, unread: Vec::new() })
     }
 
     /// One page of failed deliveries since then; within a page the oldest comes first. The vendor lists failures
@@ -50,7 +61,7 @@ impl Adapter {
         since: Timestamp,
         page: u32,
     ) -> Result<Page<MissedDelivery>, ProviderError> {
-        let mut found: Vec<String> = Vec::new();
+        let mut found: BTreeMap<String, Timestamp> = BTreeMap::new();
         let mut more = false;
         for (filter, values) in FAILURES {
             let mut url = self.deliveries_url(&[]);
@@ -62,24 +73,58 @@ impl Adapter {
             let answer = self.read(url, "list_deliveries").await?;
             let items = reading::list(&answer, &["/items", "/results"]);
             more |= items.len() >= DELIVERIES_PER_PAGE;
-            let ids = items.iter().filter(|item| failed(item));
-            let ids = ids.filter_map(|item| reading::text(item, &["/uuid", "/id"]));
-            found.extend(ids.map(str::to_owned));
+            found.extend(items.iter().filter(|item| failed(item)).filter_map(|item| {
+                let id = reading::text(item, &["/uuid", "/id"])?.to_owned();
+                Some((id, reading::time(item, &["/delivery_time"]).unwrap_or(since)))
+            }));
         }
-        found.sort_unstable();
-        found.dedup();
-        let mut items = Vec::with_capacity(found.len());
-        for id in found {
-            let delivery = self.read(self.deliveries_url(&[&id]), "get_delivery").await?;
-            items.extend(missed(id, &delivery));
+        let (until, all) = (Instant::now() + WAITS_MAX, found.len());
+        let (mut items, mut unread, mut first) = (Vec::with_capacity(all), Vec::new(), None);
+        for (id, made_at) in found {
+            match self.delivery(&id, until).await {
+                Ok(delivery) => items.extend(missed(id, &delivery)),
+                Err(error) if is_everybodys(&error) => return Err(error),
+                Err(error) if error.class == Class::NotFound => {
+                    tracing::debug!(id, "the vendor keeps a delivery no longer");
+                }
+                Err(error) => {
+                    tracing::debug!(id, %error, "a missed delivery could not be read");
+                    unread.push(made_at);
+                    first.get_or_insert(error);
+                }
+            }
+        }
+        if let Some(error) = first.filter(|_| unread.len() == all) {
+            return Err(error);
         }
         items.sort_by_key(|delivery| delivery.made_at);
-        Ok(Page { items, more })
+        Ok(Page { items, more, unread })
+    }
+
+    /// One delivery; where the vendor says "too fast" it is waited for, at most until then.
+    async fn delivery(&self, id: &str, until: Instant) -> Result<Value, ProviderError> {
+        loop {
+            let error = match self.read(self.deliveries_url(&[id]), "get_delivery").await {
+                Err(error) if error.class == Class::RateLimited => error,
+                answer => return answer,
+            };
+            let pause = if let Retry::After(pause) = error.retry { pause.max(WAIT_MIN) } else { WAIT };
+            let at = Instant::now() + pause;
+            if at >= until {
+                return Err(error);
+            }
+            tokio::time::sleep_until(at).await;
+        }
     }
 
     fn deliveries_url(&self, rest: &[&str]) -> Url {
         self.api_url("webhook-events", rest)
     }
+}
+
+/// Whether no other delivery could be read either.
+fn is_everybodys(error: &ProviderError) -> bool {
+    matches!(error.class, Class::Unauthorized | Class::QuotaExhausted) || error.code == "breaker_open"
 }
 
 /// Whether it failed: a filter that the vendor reads more generously than we do must not replay what arrived.

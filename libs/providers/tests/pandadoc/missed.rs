@@ -65,6 +65,40 @@ async fn deliveries_that_nobody_took_are_found_page_by_page_and_prove_themselves
 }
 
 #[tokio::test]
+async fn a_delivery_that_cannot_be_read_fails_no_page_and_one_that_is_gone_is_left_out() {
+    let office = Office::open().await;
+    let adapter = office.adapter(By::Key);
+    for number in 0..4 {
+        office.draft(&adapter, number).await;
+    }
+    let all = async {
+        loop {
+            let page = adapter.missed_deliveries(Timestamp(0), 1).await.expect("a page");
+            assert!(page.unread.is_empty());
+            if page.items.len() >= 4 {
+                return page.items;
+            }
+        }
+    };
+    let all = tokio::time::timeout(PATIENCE, all).await.expect("all are found in time");
+    let answers = |missed: &MissedDelivery, status: u16| {
+        let path = format!("/public/v1/webhook-events/{}", missed.id);
+        let wanted = json!({"method": "GET", "path": path});
+        json!({"match": wanted, "times": 1, "action": {"status": status}})
+    };
+    for (missed, status) in all.iter().zip([500, 404, 429]) {
+        office.post("/__sim/faults", answers(missed, status)).await;
+    }
+    let page = adapter.missed_deliveries(Timestamp(0), 1).await.expect("a page");
+    let [unread] = page.unread.as_slice() else { panic!("one is named: {:?}", page.unread) };
+    assert!(*unread >= all[0].made_at);
+    let read = |missed: &MissedDelivery| page.items.iter().any(|item| item.id == missed.id);
+    assert_eq!([0, 1, 2, 3].map(|number| read(&all[number])), [false, false, true, true]);
+    let again = adapter.missed_deliveries(*unread, 1).await.expect("a page").items;
+    assert!(again.iter().any(|item| item.id == all[0].id), "it is listed again from there on");
+}
+
+#[tokio::test]
 async fn changes_come_oldest_first_and_only_since_then() {
     let office = Office::open().await;
     let adapter = office.adapter(By::Key);

@@ -363,7 +363,7 @@ impl Provider for Scripted {
         changed.sort_by_key(|item| item.revision);
         let first = PAGE * (page as usize - 1);
         let items: Vec<Changed> = changed.into_iter().skip(first).take(PAGE).collect();
-        Ok(Page { more: items.len() == PAGE, items })
+        Ok(Page { more: items.len() == PAGE, items, unread: Vec::new() })
     }
 }
 

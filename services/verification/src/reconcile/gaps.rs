@@ -42,6 +42,9 @@ pub struct Place {
     /// The oldest of those that could not be proved when they were last looked at; 0 for none.
     #[serde(default)]
     unproved_ms: i64,
+    /// From when on the list must be read again, because something on it could not be read; 0 for no need.
+    #[serde(default)]
+    unread_ms: i64,
     /// The first of the deliveries that fail now, by the vendor's clock, in milliseconds; 0 for none.
     failing_since_ms: i64,
     /// When we last saw one that was new, by our clock, in milliseconds.
@@ -92,7 +95,13 @@ impl Place {
         }
         let since = before(Timestamp(self.newest_ms), overlap);
         let unproved = Timestamp(self.unproved_ms);
-        if self.unproved_ms != 0 && unproved >= oldest { since.min(unproved) } else { since }
+        let since = if self.unproved_ms != 0 && unproved >= oldest { since.min(unproved) } else { since };
+        if self.unread_ms == 0 { since } else { since.min(Timestamp(self.unread_ms).max(oldest)) }
+    }
+
+    /// Something made then could not be read.
+    fn lacks(&mut self, made_at: Timestamp) {
+        self.unread_ms = if self.unread_ms == 0 { made_at.0 } else { self.unread_ms.min(made_at.0) };
     }
 
     fn words(&self) -> String {
@@ -116,14 +125,26 @@ impl Work for Gaps {
             Some((since, page)) => (Timestamp(since), page),
             None => {
                 let since = place.since(oldest, tuning.gaps_overlap);
-                place.unproved_ms = 0;
+                (place.unproved_ms, place.unread_ms) = (0, 0);
                 (since, 1)
             }
         };
-        let (mut report, mut unproved) = (Report::default(), 0_u64);
+        let (mut report, mut unproved, mut unread) = (Report::default(), 0_u64, 0_usize);
+        let resumed = page;
         loop {
-            let listed = provider.missed_deliveries(since, page).await;
-            let listed = listed.map_err(|error| Failure::after(report.clone(), error))?;
+            let listed = match provider.missed_deliveries(since, page).await {
+                Ok(listed) => listed,
+                Err(error) => {
+                    // A page at which every run ended would hide what is new: the list is read from its first page.
+                    if page == resumed && place.unread.take().is_some() {
+                        place.lacks(since);
+                        run.keep(&place.words()).await?;
+                    }
+                    return Err(Failure::after(report, error));
+                }
+            };
+            unread += listed.unread.len();
+            listed.unread.iter().for_each(|made_at| place.lacks(*made_at));
             for missed in listed.items {
                 if place.is_seen(&missed) {
                     continue;
@@ -161,6 +182,10 @@ impl Work for Gaps {
         }
         if report.looked > 0 {
             report.note = format!("{} fetched, {} new", report.looked, report.found);
+        }
+        if unread > 0 {
+            report.attention = true;
+            report.note.push_str(&format!("; {unread} could not be read and are fetched again"));
         }
         if unproved > 0 {
             report.attention = true;
@@ -240,6 +265,17 @@ mod tests {
         assert!(!place.is_seen(&missed("1", NOW)));
         assert_eq!(place.since(oldest, HOUR), before(NOW, 50 * HOUR));
         assert_eq!(place.since(before(NOW, 49 * HOUR), HOUR), before(NOW, HOUR));
+    }
+
+    #[test]
+    fn what_could_not_be_read_is_listed_again_as_far_back_as_anything_is_looked_for() {
+        let (mut place, oldest) = (Place::default(), before(NOW, 100 * HOUR));
+        place.note(&missed("1", NOW), true, None, NOW);
+        place.lacks(before(NOW, 50 * HOUR));
+        place.lacks(before(NOW, 2 * HOUR));
+        assert_eq!(place.since(oldest, HOUR), before(NOW, 50 * HOUR));
+        assert_eq!(place.since(before(NOW, 49 * HOUR), HOUR), before(NOW, 49 * HOUR));
+        assert_eq!(Place::read(Some(&place.words())), place);
     }
 
     #[test]

@@ -47,6 +47,27 @@ async fn what_a_vendor_could_not_deliver_is_fetched_once_and_marked() {
 }
 
 #[tokio::test]
+async fn what_is_fetched_again_because_the_place_was_lost_is_not_new() {
+    let vendor = Absentee::new(Some(SubscriptionStanding::Active));
+    // Large, so that its bytes lie in the blob store.
+    let padded = String::from_utf8(news(1))
+        .expect("text")
+        .replace(r#""id""#, &format!(r#""pad":"{}","id""#, "x".repeat(70_000)));
+    vendor.misses("e1", ago(HOUR), padded.as_bytes());
+    let world = World::reconciling(CONFIGURATION, &vendor).await;
+    world.run_job(GAPS).await;
+    assert_eq!(world.blobs(), 1);
+    for (key, _) in world.log.state().list("jobs/").await.expect("the state answers") {
+        if key.ends_with(GAPS) {
+            world.log.state().delete(&key, None).await.expect("the place is gone");
+        }
+    }
+    let run = world.run_job(GAPS).await;
+    assert_eq!((run.looked, run.found), (1, 0), "{run:?}");
+    assert_eq!((world.ledger("pandadoc-sales").await.received, world.blobs()), (1, 1));
+}
+
+#[tokio::test]
 async fn what_arrived_after_all_is_a_duplicate_of_what_was_fetched_and_the_other_way_round() {
     let vendor = Absentee::new(Some(SubscriptionStanding::Active));
     let world = World::reconciling(CONFIGURATION, &vendor).await;
@@ -80,6 +101,50 @@ async fn what_was_fetched_but_fits_no_key_waits_with_the_vendor_until_the_key_is
     let run = world.run_job(GAPS).await;
     assert_eq!((run.attention, run.found), (false, 1), "{run:?}");
     assert_eq!(world.run_job(GAPS).await.looked, 0);
+}
+
+#[tokio::test]
+async fn what_could_not_be_read_holds_nothing_up_and_is_fetched_when_it_can_be() {
+    let vendor = Absentee::new(Some(SubscriptionStanding::Active));
+    for number in 1..=5 {
+        vendor.misses(&format!("e{number}"), ago((60 - 10 * number) * HOUR), &news(number));
+    }
+    vendor.shows("e1", false);
+    let world = World::reconciling(CONFIGURATION, &vendor).await;
+    for _ in 0..2 {
+        let run = world.run_job(GAPS).await;
+        assert_eq!((run.outcome(), run.attention), (JobOutcome::Done, true), "{run:?}");
+        assert!(run.note.contains("1 could not be read"), "{run:?}");
+        assert_eq!(world.accepted().await.len(), 4);
+    }
+    vendor.shows("e1", true);
+    let run = world.run_job(GAPS).await;
+    assert_eq!((run.found, run.attention), (1, false), "{run:?}");
+    assert_eq!(world.run_job(GAPS).await.looked, 0);
+}
+
+#[tokio::test]
+async fn a_last_page_that_cannot_be_read_hides_nothing_that_is_new() {
+    let vendor = Absentee::new(Some(SubscriptionStanding::Active));
+    vendor.misses("e1", ago(HOUR), &news(1));
+    vendor.misses("e2", ago(HOUR), &news(2));
+    // Alone on the second page.
+    vendor.misses("e3", ago(HOUR), &news(3));
+    vendor.shows("e3", false);
+    let world = World::reconciling(CONFIGURATION, &vendor).await;
+    assert_eq!(world.run_job(GAPS).await.outcome(), JobOutcome::Failed);
+    assert_eq!(world.accepted().await.len(), 2);
+    vendor.misses("e4", ago(HOUR), &news(4));
+    vendor.moves_to_front("e4");
+    let mut tries = 0;
+    while world.accepted().await.len() < 3 && tries < 3 {
+        world.run_job(GAPS).await;
+        tries += 1;
+    }
+    assert_eq!(world.accepted().await.len(), 3, "what is new was fetched");
+    vendor.shows("e3", true);
+    world.run_job(GAPS).await;
+    assert_eq!(world.accepted().await.len(), 4);
 }
 
 #[tokio::test]

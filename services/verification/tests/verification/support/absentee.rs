@@ -1,5 +1,6 @@
 //! A vendor whose deliveries did not arrive. It can be asked for them, and for its subscription; nothing else.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +28,7 @@ struct State {
     activated: usize,
     listed: usize,
     down: bool,
+    unreadable: BTreeSet<String>,
 }
 
 /// A cheap handle to the vendor.
@@ -65,6 +67,21 @@ impl Absentee {
     /// Answers nothing, or answers again.
     pub fn is_down(&self, down: bool) {
         self.0.lock().down = down;
+    }
+
+    /// Lists this delivery before all others.
+    pub fn moves_to_front(&self, id: &str) {
+        self.0.lock().missed.sort_by_key(|missed| missed.id != id);
+    }
+
+    /// Lists this delivery, but shows it not; or shows it again.
+    pub fn shows(&self, id: &str, shown: bool) {
+        let mut state = self.0.lock();
+        if shown {
+            state.unreadable.remove(id);
+        } else {
+            state.unreadable.insert(id.to_owned());
+        }
     }
 
     fn answers(&self) -> Result<(), ProviderError> {
@@ -142,9 +159,16 @@ impl Provider for Absentee {
         self.answers()?;
         let mut state = self.0.lock();
         state.listed += 1;
+        let state = &*state;
         let all = state.missed.iter().filter(|missed| missed.made_at >= since);
-        let items: Vec<_> = all.skip(PAGE * (page as usize - 1)).take(PAGE).cloned().collect();
-        Ok(Page { more: items.len() == PAGE, items })
+        let page: Vec<_> = all.skip(PAGE * (page as usize - 1)).take(PAGE).cloned().collect();
+        let more = page.len() == PAGE;
+        let unreadable = |missed: &MissedDelivery| state.unreadable.contains(&missed.id);
+        let (unread, items): (Vec<_>, Vec<_>) = page.into_iter().partition(unreadable);
+        if items.is_empty() && !unread.is_empty() {
+            return Err(error(Class::Transient));
+        }
+        Ok(Page { more, items, unread: unread.iter().map(|missed| missed.made_at).collect() })
     }
 
     async fn subscription(&self) -> Result<Option<Subscription>, ProviderError> {
