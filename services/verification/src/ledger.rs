@@ -36,7 +36,7 @@ impl View for LedgerView {
     }
 
     fn version(&self) -> u32 {
-        4
+        5
     }
 
     fn apply(&self, recorded: &Recorded, rows: &mut Rows<'_>) -> Result<(), ViewError> {

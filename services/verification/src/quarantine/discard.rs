@@ -25,7 +25,7 @@ impl Quarantine {
         if reason.is_empty() || reason.len() > REASON_BYTES_MAX {
             return Err(Status::invalid_argument("reason: give 1 to 500 bytes, without personal data"));
         }
-        let of = self.of(&request.connection)?;
+        let of = self.named(&request.connection)?;
         let mut entry = self.read(&of, &request.quarantine_id).await?;
         if entry.settled.is_none() {
             self.give_up(&of, &entry, DiscardCause::Operator, reason).await?;
@@ -39,7 +39,7 @@ impl Quarantine {
             }
             None => return Err(Status::unavailable("it was not settled; ask again")),
         }
-        let quarantined = entry.to_wire(expires_at_ms(&of.known, entry.quarantined.received_at.0));
+        let quarantined = entry.to_wire(expires_at_ms(&of.limits(), entry.quarantined.received_at.0));
         Ok(wire::DiscardQuarantinedResponse { quarantined: Some(quarantined) })
     }
 

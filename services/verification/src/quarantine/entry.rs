@@ -151,7 +151,7 @@ impl From<contracts::DecodeError> for Refused {
     }
 }
 
-fn missing() -> Status {
+pub fn missing() -> Status {
     Status::not_found("quarantine_id: no such delivery; list the quarantine for ids")
 }
 

@@ -18,13 +18,14 @@ use std::time::Duration;
 use contracts::intake::IntakeEvent;
 use contracts::seal::Sealer;
 use contracts::wire::verification as wire;
-use domain::ids::{CommandId, ConnectionId};
+use domain::ids::{CommandId, ConnectionId, TenantId};
 use event_log::{AppendError, Category, EventLog, Expected, Position, ReadError, TraceContext, event_id};
 use projection::Projection;
 use runtime::clock::Clock;
+use runtime::config::QuarantineLimits;
 use runtime::random::derive_id;
 use tokio_util::sync::CancellationToken;
-use tonic::Status;
+use tonic::{Code, Status};
 
 use crate::append::commit;
 use crate::connections::Known;
@@ -43,10 +44,31 @@ pub struct Quarantine {
     view: Arc<Projection<LedgerView>>,
 }
 
-/// One connection with its configuration.
+/// One connection of which something is or was in quarantine.
 struct Of {
     connection: ConnectionId,
-    known: Arc<Known>,
+    /// Its configuration; `None` when it was taken out of it.
+    known: Option<Arc<Known>>,
+    /// Whose its deliveries may be: its tenant, and those it had before.
+    tenants: Vec<TenantId>,
+}
+
+impl Of {
+    /// What is kept of it; the defaults when it is not configured any more.
+    fn limits(&self) -> QuarantineLimits {
+        self.known.as_ref().map(|known| known.quarantine.clone()).unwrap_or_default()
+    }
+
+    /// By which its deliveries can be proved.
+    ///
+    /// # Errors
+    /// `NotFound` when it is not configured any more.
+    fn known(&self) -> Result<&Known, Status> {
+        let known = self.known.as_deref();
+        known.ok_or_else(|| {
+            Status::not_found("connection: not in the configuration; what waits of it can only be discarded")
+        })
+    }
 }
 
 impl Quarantine {
@@ -63,13 +85,25 @@ impl Quarantine {
         self.log.follow(erasure::consumer(), handler, shutdown).await
     }
 
-    fn of(&self, connection: &str) -> Result<Of, Status> {
+    /// The connection of this name.
+    fn named(&self, connection: &str) -> Result<Of, Status> {
         let connection: ConnectionId =
             connection.parse().map_err(|error| Status::invalid_argument(format!("connection: {error}")))?;
+        let of = self.of(connection)?;
+        if of.tenants.is_empty() {
+            return Err(Status::not_found("connection: no such connection; check the configuration"));
+        }
+        Ok(of)
+    }
+
+    fn of(&self, connection: ConnectionId) -> Result<Of, Status> {
         let known = self.intake.connections().get(&connection);
-        let known = known
-            .ok_or_else(|| Status::not_found("connection: no such connection; check the configuration"))?;
-        Ok(Of { connection, known })
+        let mut tenants: Vec<TenantId> = known.iter().map(|known| known.tenant.clone()).collect();
+        let before = view::tenants(&self.view, &connection).map_err(unavailable)?;
+        tenants.extend(
+            before.into_iter().filter(|tenant| known.as_ref().is_none_or(|known| known.tenant != *tenant)),
+        );
+        Ok(Of { connection, known, tenants })
     }
 
     /// What waits, newest first.
@@ -83,10 +117,9 @@ impl Quarantine {
         let mut page = view::page(&self.view, request)?;
         let connections = self.intake.connections().current();
         for delivery in &mut page.deliveries {
-            let known = delivery.connection.parse::<ConnectionId>().ok();
-            if let Some(known) = known.and_then(|id| connections.get(&id)) {
-                delivery.expires_at_ms = expires_at_ms(known, delivery.received_at_ms);
-            }
+            let known = delivery.connection.parse::<ConnectionId>().ok().and_then(|id| connections.get(&id));
+            let limits = known.map(|known| known.quarantine.clone()).unwrap_or_default();
+            delivery.expires_at_ms = expires_at_ms(&limits, delivery.received_at_ms);
         }
         Ok(page)
     }
@@ -99,15 +132,34 @@ impl Quarantine {
         &self,
         request: &wire::GetQuarantinedRequest,
     ) -> Result<wire::GetQuarantinedResponse, Status> {
-        let of = self.of(&request.connection)?;
+        let of = self.named(&request.connection)?;
         let entry = self.read(&of, &request.quarantine_id).await?;
         let content = entry.content(&self.log).await?;
-        let quarantined = entry.to_wire(expires_at_ms(&of.known, entry.quarantined.received_at.0));
+        let quarantined = entry.to_wire(expires_at_ms(&of.limits(), entry.quarantined.received_at.0));
         Ok(wire::GetQuarantinedResponse { quarantined: Some(quarantined), content })
     }
 
     async fn read(&self, of: &Of, id: &str) -> Result<Entry, Status> {
-        Entry::read(&self.log, &of.known.tenant, &of.connection, id).await
+        for tenant in &of.tenants {
+            match Entry::read(&self.log, tenant, &of.connection, id).await {
+                Err(status) if status.code() == Code::NotFound => {}
+                found => return found,
+            }
+        }
+        Err(entry::missing())
+    }
+
+    /// What makes no sense however often it is read is passed by, so that nothing waits behind it; what may be read
+    /// later is an error.
+    fn pass_by(&self, of: &Of, id: &str, status: Status) -> Result<(), Status> {
+        if !matches!(status.code(), Code::NotFound | Code::Internal) {
+            return Err(status);
+        }
+        let (connection, error) = (&of.connection, status.message());
+        tracing::warn!(%connection, quarantine_id = id, error, "a quarantined delivery cannot be read; it is passed by");
+        metrics::counter!("verification_quarantine_unreadable_total", "connection" => connection.to_string())
+            .increment(1);
+        Ok(())
     }
 
     /// Waits until the read model knows all that is in the log now.
@@ -140,8 +192,8 @@ impl Quarantine {
     }
 }
 
-fn expires_at_ms(known: &Known, received_at_ms: i64) -> i64 {
-    domain::time::Timestamp(received_at_ms).after(known.quarantine.age_max.duration()).0
+fn expires_at_ms(limits: &QuarantineLimits, received_at_ms: i64) -> i64 {
+    domain::time::Timestamp(received_at_ms).after(limits.age_max.duration()).0
 }
 
 /// A mutation names itself, so that a repetition can be told from a second wish.

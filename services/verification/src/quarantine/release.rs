@@ -37,14 +37,17 @@ impl Quarantine {
         &self,
         request: &wire::ReverifyQuarantinedRequest,
     ) -> Result<wire::ReverifyQuarantinedResponse, Status> {
-        let of = self.of(&request.connection)?;
+        let of = self.named(&request.connection)?;
+        of.known()?;
         let wire::ReverifyQuarantinedRequest { quarantine_id, page_size, page_token, .. } = request;
         let (ids, next_page_token) = self.wanted(&of, quarantine_id, *page_size, page_token).await?;
         let mut results = Vec::with_capacity(ids.len());
         for id in ids {
-            let entry = self.read(&of, &id).await?;
-            let look = self.look(&of, &entry).await?;
-            results.push(told(&entry, &look));
+            let looked = match self.read(&of, &id).await {
+                Ok(entry) => self.look(&of, &entry).await.map(|look| told(&entry, &look)),
+                Err(status) => Err(status),
+            };
+            results.push(self.or_unreadable(&of, &id, quarantine_id, looked)?);
         }
         Ok(wire::ReverifyQuarantinedResponse { results, next_page_token })
     }
@@ -58,12 +61,14 @@ impl Quarantine {
         request: &wire::ReleaseQuarantinedRequest,
     ) -> Result<wire::ReleaseQuarantinedResponse, Status> {
         check_request_id(&request.request_id)?;
-        let of = self.of(&request.connection)?;
+        let of = self.named(&request.connection)?;
+        of.known()?;
         let wire::ReleaseQuarantinedRequest { quarantine_id, page_size, page_token, .. } = request;
         let (ids, next_page_token) = self.wanted(&of, quarantine_id, *page_size, page_token).await?;
         let mut results = Vec::with_capacity(ids.len());
         for id in ids {
-            results.push(self.release_one(&of, &id).await?);
+            let released = self.release_one(&of, &id).await;
+            results.push(self.or_unreadable(&of, &id, quarantine_id, released)?);
         }
         Ok(wire::ReleaseQuarantinedResponse { results, next_page_token })
     }
@@ -85,6 +90,24 @@ impl Quarantine {
         Ok((page.into_iter().map(|delivery| delivery.quarantine_id).collect(), next))
     }
 
+    /// One that cannot be read keeps nothing else waiting: among many it is told as one without content.
+    fn or_unreadable(
+        &self,
+        of: &Of,
+        id: &str,
+        only: &str,
+        result: Result<wire::QuarantineResult, Status>,
+    ) -> Result<wire::QuarantineResult, Status> {
+        match result {
+            Err(status) if only.is_empty() => {
+                self.pass_by(of, id, status)?;
+                let outcome = Outcome::NoContent.into();
+                Ok(wire::QuarantineResult { quarantine_id: id.to_owned(), outcome, ..Default::default() })
+            }
+            told => told,
+        }
+    }
+
     async fn look(&self, of: &Of, entry: &Entry) -> Result<Look, Status> {
         if entry.settled.is_some() {
             return Ok(Look::Settled);
@@ -92,7 +115,7 @@ impl Quarantine {
         let Some(content) = entry.content(&self.log).await? else { return Ok(Look::NoContent) };
         let peer = entry::peer(&content);
         let delivery = contracts::intake::delivery_from_wire(content).map_err(internal)?;
-        Ok(match of.known.prove(&delivery, peer, Some(self.clock.now())) {
+        Ok(match of.known()?.prove(&delivery, peer, Some(self.clock.now())) {
             Ok(key_id) => Look::Verifies { delivery, key_id },
             Err(refusal) => Look::Refused(refusal),
         })
@@ -106,7 +129,7 @@ impl Quarantine {
         };
         let trace = TraceContext::current();
         let proved = Proved {
-            known: &of.known,
+            known: of.known()?,
             key_id: &key_id,
             arrival: entry.entity.id(),
             replayed: false,

@@ -2,7 +2,7 @@
 
 use contracts::intake::Quarantined;
 use contracts::wire::verification as wire;
-use domain::ids::ConnectionId;
+use domain::ids::{ConnectionId, TenantId};
 use event_log::Recorded;
 use projection::{Projection, ProjectionError, Rows, ViewError};
 use tonic::Status;
@@ -18,6 +18,10 @@ const OLDEST: &str = "quarantine-oldest";
 const PLACE: &str = "quarantine-place";
 /// One row a connection: how many bytes of content wait.
 const SIZE: &str = "quarantine-size";
+/// One row a connection and a tenant that it had when something of it was quarantined: connection, zero byte, tenant.
+const TENANTS: &str = "quarantine-tenants";
+/// Tenants that one connection may have had, and connections told of.
+const ROWS_MAX: usize = 10_000;
 /// Most entries on a page, and how many when the caller does not say.
 const PAGE: (u32, u32) = (1_000, 100);
 
@@ -39,6 +43,8 @@ pub fn enters(recorded: &Recorded, quarantined: &Quarantined, rows: &mut Rows<'_
     rows.put(NEWEST, &place.newest(&quarantined.connection), encoded.clone())?;
     rows.put(OLDEST, &place.oldest(&quarantined.connection), encoded)?;
     rows.put(PLACE, recorded.entity.id().as_bytes(), place.to_bytes())?;
+    let tenant = recorded.entity.tenant();
+    rows.put(TENANTS, &[&prefix(&quarantined.connection), tenant.as_str().as_bytes()].concat(), [])?;
     grow(&quarantined.connection, rows, |size| size.saturating_add(quarantined.content_bytes))
 }
 
@@ -140,6 +146,30 @@ pub fn oldest(
 /// While the view is being rebuilt.
 pub fn size(view: &Projection<LedgerView>, connection: &ConnectionId) -> Result<u64, ProjectionError> {
     Ok(view.get(SIZE, connection.as_str().as_bytes())?.as_deref().map_or(0, number))
+}
+
+/// The tenants that a connection had when something of it was quarantined; none if nothing ever was.
+///
+/// # Errors
+/// While the view is being rebuilt.
+pub fn tenants(
+    view: &Projection<LedgerView>,
+    connection: &ConnectionId,
+) -> Result<Vec<TenantId>, ProjectionError> {
+    let prefix = prefix(connection);
+    let rows = view.scan(TENANTS, &prefix, ROWS_MAX, None)?;
+    let tenants =
+        rows.iter().filter_map(|row| std::str::from_utf8(row.key.get(prefix.len()..)?).ok()?.parse().ok());
+    Ok(tenants.collect())
+}
+
+/// Every connection of which something was quarantined ever, whether it is configured still or not.
+///
+/// # Errors
+/// While the view is being rebuilt.
+pub fn connections(view: &Projection<LedgerView>) -> Result<Vec<ConnectionId>, ProjectionError> {
+    let rows = view.scan(SIZE, &[], ROWS_MAX, None)?;
+    Ok(rows.iter().filter_map(|row| std::str::from_utf8(&row.key).ok()?.parse().ok()).collect())
 }
 
 fn read(

@@ -4,6 +4,7 @@ mod erasure;
 mod flood;
 mod keys;
 mod ledger;
+mod moved;
 mod odd;
 mod once;
 mod outage;

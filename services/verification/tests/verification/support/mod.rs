@@ -194,6 +194,15 @@ impl World {
         files.sum()
     }
 
+    /// Loses every blob of the embedded store.
+    pub fn lose_blobs(&self) {
+        for folder in std::fs::read_dir(self.dir.path().join("log/blobs")).expect("the folder of blobs") {
+            for blob in std::fs::read_dir(folder.expect("a folder").path()).expect("a folder") {
+                std::fs::remove_file(blob.expect("a blob").path()).expect("it can be removed");
+            }
+        }
+    }
+
     /// One quarantined delivery with its content.
     pub async fn shown(&self, connection: &str, id: &str) -> wire::GetQuarantinedResponse {
         let request = wire::GetQuarantinedRequest { quarantine_id: id.into(), connection: connection.into() };
