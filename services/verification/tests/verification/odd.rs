@@ -53,6 +53,25 @@ async fn a_body_above_64_kib_lies_sealed_in_the_blob_store_and_opens_to_the_same
 }
 
 #[tokio::test]
+async fn a_large_body_that_comes_again_leaves_nothing_behind_and_the_first_is_still_whole() {
+    let world = World::new().await;
+    let body = batch(&[hubspot_event(1, 0, &"x".repeat(100 * 1024))]);
+    assert_eq!(said(&world.accept(hubspot(&body)).await), accepted(1, 0));
+    for _ in 0..3 {
+        assert_eq!(said(&world.accept(hubspot(&body)).await), duplicate(1));
+    }
+    // Too large for a commit: the first try of each is refused by the log.
+    let larger = batch(&[hubspot_event(2, 0, &"x".repeat(600 * 1024))]);
+    assert_eq!(said(&world.accept(hubspot(&larger)).await), accepted(1, 0));
+    assert_eq!(said(&world.accept(hubspot(&larger)).await), duplicate(1));
+    assert_eq!(world.blobs(), 2, "one of each");
+    for (event, kept) in world.accepted().await {
+        let Raw::Stored { digest, .. } = &kept.raw else { panic!("it stands in the event") };
+        assert!(world.blob(&event, &kept, digest).await.len() > 100 * 1024);
+    }
+}
+
+#[tokio::test]
 async fn news_too_large_for_one_commit_are_kept_for_a_person_and_not_asked_for_again() {
     let world = World::new().await;
     let body = batch(&[hubspot_event(1, 0, &"x".repeat(600 * 1024)), hubspot_event(2, 0, "small")]);
