@@ -2,6 +2,7 @@
 //! `documents`, `history` and `subscriptions`.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -86,7 +87,7 @@ impl Options {
 
 /// One connection to PandaDoc. Beside tokens it remembers which documents are young, which a crash may forget.
 pub struct Adapter {
-    calls: Calls,
+    calls: Arc<Calls>,
     credential: Credential,
     young: Mutex<VecDeque<(ProviderEnvelopeId, Instant)>>,
     pub(super) connection: ConnectionId,
@@ -102,7 +103,7 @@ impl Adapter {
     /// An unknown or wrong option, or an HTTP client that cannot be made.
     pub fn new(settings: ConnectionSettings) -> Result<Self, ConnectError> {
         let options: Options = settings.options()?;
-        let calls = options.calls(&settings)?;
+        let calls = Arc::new(options.calls(&settings)?);
         Ok(Self {
             credential: Credential::new(settings.oauth, settings.key, &calls),
             calls,

@@ -2,9 +2,11 @@
 //!
 //! An access token that the vendor refuses is refreshed once, by one caller of one replica, while the others of
 //! this process wait and those of other replicas are told to come back. The new pair is kept before it is used:
-//! the old refresh token is spent by then, and one that only a crashed process knew would end our access. A pair
-//! that could not be kept is held on to, and kept before anything else is done.
+//! the old refresh token is spent by then, and one that only a crashed process knew would end our access. A refresh
+//! therefore outlives whoever asked for it, and a pair that could not be kept is held on to: it is kept before
+//! anything else is done, and tried again until it is, or somebody has kept a newer one.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use domain::retry::Retry;
@@ -12,8 +14,10 @@ use outbound::Request;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use signatures::sha256_hex;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
+use tracing::Instrument as _;
 use url::Url;
 
 use crate::calls::{Calls, json_or_null};
@@ -27,13 +31,16 @@ const CLAIM: Duration = Duration::from_secs(60);
 /// Pause while another replica refreshes.
 const ELSEWHERE_PAUSE: Duration = Duration::from_millis(500);
 
+/// Pause between tries to keep what could not be kept, and how many there are: an hour of a store that is away.
+const KEEP_PAUSE: Duration = Duration::from_secs(2);
+const KEEP_TRIES: u32 = 1_800;
 /// Nothing is refreshed for so long after what a refresh gave was refused, unless a call is let in before.
 const HOPELESS: Duration = Duration::from_secs(5 * 60);
 
 /// Who we are.
 pub(super) enum Credential {
     Key(CurrentKey),
-    OAuth(Box<Access>),
+    OAuth(Arc<Access>),
 }
 
 /// Access by OAuth.
@@ -42,7 +49,8 @@ pub(super) struct Access {
     token_url: Url,
     /// Of the configured refresh token.
     consent: String,
-    state: Mutex<State>,
+    /// Shared with a refresh under way.
+    state: Arc<Mutex<State>>,
     /// Since when what our own refresh gave is refused: another refresh would not help for now.
     hopeless: parking_lot::Mutex<Option<Instant>>,
 }
@@ -50,10 +58,19 @@ pub(super) struct Access {
 #[derive(Default)]
 struct State {
     access: Option<SecretString>,
-    /// Kept nowhere yet, with the claim it was made under.
-    unsaved: Option<(u64, Tokens)>,
+    /// Kept nowhere yet.
+    unsaved: Option<Unsaved>,
     /// Our own refresh gave it.
     fresh: Option<SecretString>,
+}
+
+/// What a refresh gave, before it is kept.
+struct Unsaved {
+    tokens: Tokens,
+    /// The claim it was made under.
+    claimed: u64,
+    /// What was kept then: while that stands in the store, nobody has anything newer than we.
+    before: Option<Tokens>,
 }
 
 impl Credential {
@@ -64,17 +81,17 @@ impl Credential {
             .clone()
             .unwrap_or_else(|| calls.beside(&["public", "v1"], &["oauth2", "access_token"]));
         let consent = sha256_hex(oauth.refresh_token.expose_secret().as_bytes());
-        Self::OAuth(Box::new(Access {
+        Self::OAuth(Arc::new(Access {
             oauth,
             token_url,
             consent,
-            state: Mutex::default(),
+            state: Arc::default(),
             hopeless: parking_lot::Mutex::default(),
         }))
     }
 
     /// What to say with a call now; it may take a refresh to know.
-    pub(super) async fn now(&self, calls: &Calls) -> Result<SecretString, ProviderError> {
+    pub(super) async fn now(&self, calls: &Arc<Calls>) -> Result<SecretString, ProviderError> {
         match self {
             Self::Key(key) => Ok(SecretString::from(format!("API-Key {}", key().expose_secret()))),
             Self::OAuth(access) => access.now(calls).await.map(|token| bearer(&token)),
@@ -85,7 +102,7 @@ impl Credential {
     pub(super) async fn instead_of(
         &self,
         refused: &SecretString,
-        calls: &Calls,
+        calls: &Arc<Calls>,
     ) -> Result<Option<SecretString>, ProviderError> {
         match self {
             Self::Key(_) => Ok(None),
@@ -115,8 +132,8 @@ impl Credential {
 }
 
 impl Access {
-    async fn now(&self, calls: &Calls) -> Result<SecretString, ProviderError> {
-        let mut state = self.state.lock().await;
+    async fn now(self: &Arc<Self>, calls: &Arc<Calls>) -> Result<SecretString, ProviderError> {
+        let mut state = self.state.clone().lock_owned().await;
         self.save(&mut state).await?;
         if let Some(access) = &state.access {
             return Ok(access.clone());
@@ -124,16 +141,16 @@ impl Access {
         let kept = self.oauth.tokens.load().await.map_err(store_error)?;
         match self.of_our_consent(&kept) {
             Some(tokens) => Ok(state.access.insert(tokens.access.clone()).clone()),
-            None => self.refresh(&mut state, &kept, calls).await,
+            None => self.refresh(state, kept, calls).await,
         }
     }
 
     async fn instead_of(
-        &self,
+        self: &Arc<Self>,
         refused: &SecretString,
-        calls: &Calls,
+        calls: &Arc<Calls>,
     ) -> Result<Option<SecretString>, ProviderError> {
-        let mut state = self.state.lock().await;
+        let mut state = self.state.clone().lock_owned().await;
         if let Some(access) = &state.access
             && !is_bearer(refused, access)
         {
@@ -151,31 +168,57 @@ impl Access {
         if self.hopeless.lock().is_some_and(|since| since.elapsed() < HOPELESS) {
             return Ok(None);
         }
-        self.refresh(&mut state, &kept, calls).await.map(Some)
+        self.refresh(state, kept, calls).await.map(Some)
     }
 
     /// Makes the store hold what only we know.
     async fn save(&self, state: &mut State) -> Result<(), ProviderError> {
-        if let Some((claimed, tokens)) = &state.unsaved {
-            match self.oauth.tokens.keep(*claimed, tokens).await {
-                // somebody else has newer ones: the next refusal will bring them
-                Ok(()) | Err(TokenStoreError::Busy) => {}
-                Err(error @ TokenStoreError::Unavailable) => return Err(store_error(error)),
+        let Some(unsaved) = &mut state.unsaved else { return Ok(()) };
+        let mut kept = self.oauth.tokens.keep(unsaved.claimed, &unsaved.tokens).await;
+        if kept == Err(TokenStoreError::Busy) {
+            // Our claim has ended, and somebody had one since; with the spent token it brought nothing.
+            let now = self.oauth.tokens.load().await.map_err(store_error)?;
+            if !same_pair(now.tokens.as_ref(), unsaved.before.as_ref()) {
+                // newer than ours: the next look at the store brings it
+                (state.access, state.unsaved) = (None, None);
+                return Ok(());
             }
-            state.access = Some(tokens.access.clone());
-            state.fresh = state.access.clone();
-            state.unsaved = None;
+            unsaved.claimed = self.oauth.tokens.claim(now.revision, CLAIM).await.map_err(store_error)?;
+            kept = self.oauth.tokens.keep(unsaved.claimed, &unsaved.tokens).await;
         }
+        kept.map_err(store_error)?;
+        state.access = Some(unsaved.tokens.access.clone());
+        state.fresh = state.access.clone();
+        state.unsaved = None;
         Ok(())
     }
 
+    /// Refreshes, whatever becomes of the caller meanwhile: what the vendor answers must not be lost.
     async fn refresh(
+        self: &Arc<Self>,
+        mut state: OwnedMutexGuard<State>,
+        kept: Kept,
+        calls: &Arc<Calls>,
+    ) -> Result<SecretString, ProviderError> {
+        let (access, calls) = (self.clone(), calls.clone());
+        let work = outlasting(async move {
+            let answer = access.refreshed(&mut state, kept, &calls).await;
+            if state.unsaved.is_some() {
+                outlasting(access.clone().hold_on());
+            }
+            answer
+        });
+        let ended = |_| Err(ProviderError::ours(Class::Transient, Retry::WithBackoff, "token_refresh_ended"));
+        work.await.unwrap_or_else(ended)
+    }
+
+    async fn refreshed(
         &self,
         state: &mut State,
-        kept: &Kept,
+        kept: Kept,
         calls: &Calls,
     ) -> Result<SecretString, ProviderError> {
-        let refresh = self.of_our_consent(kept).map_or(&self.oauth.refresh_token, |tokens| &tokens.refresh);
+        let refresh = self.of_our_consent(&kept).map_or(&self.oauth.refresh_token, |tokens| &tokens.refresh);
         let claimed = self.oauth.tokens.claim(kept.revision, CLAIM).await.map_err(store_error)?;
         let tokens = match self.ask(refresh, calls).await {
             Ok(tokens) => tokens,
@@ -185,10 +228,23 @@ impl Access {
                 return Err(error);
             }
         };
-        state.unsaved = Some((claimed, tokens));
+        state.unsaved = Some(Unsaved { tokens, claimed, before: kept.tokens });
         self.save(state).await?;
         let elsewhere = || store_error(TokenStoreError::Busy);
         state.access.clone().ok_or_else(elsewhere)
+    }
+
+    /// Keeps what could not be kept as soon as the store lets us, also if nobody calls any more: the connection may
+    /// have been configured anew.
+    async fn hold_on(self: Arc<Self>) {
+        for _ in 0..KEEP_TRIES {
+            tokio::time::sleep(KEEP_PAUSE).await;
+            let mut state = self.state.lock().await;
+            if self.save(&mut state).await.is_ok() {
+                return;
+            }
+        }
+        tracing::error!("refreshed access could not be kept; the next call tries again");
     }
 
     async fn ask(&self, refresh: &SecretString, calls: &Calls) -> Result<Tokens, ProviderError> {
@@ -240,6 +296,25 @@ impl Access {
     /// What is kept, if it began with the consent that is configured now.
     fn of_our_consent<'a>(&self, kept: &'a Kept) -> Option<&'a Tokens> {
         kept.tokens.as_ref().filter(|tokens| tokens.consent == self.consent)
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "it outlives the call that began it, which alone waits for it; it is bounded, and ends with the process"
+)]
+fn outlasting<F>(work: F) -> JoinHandle<F::Output>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    tokio::spawn(work.in_current_span())
+}
+
+fn same_pair(one: Option<&Tokens>, other: Option<&Tokens>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => same(&one.access, &other.access) && same(&one.refresh, &other.refresh),
+        (None, None) => true,
+        (Some(_), None) | (None, Some(_)) => false,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Access by OAuth: one refresh, however many need it, and its tokens kept before they are used.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,8 +10,9 @@ use futures::future::join_all;
 use providers::{Class, Kept, Provider, TokenStore, TokenStoreError, Tokens, TokensInMemory};
 use secrecy::ExposeSecret;
 use serde_json::json;
+use tokio::sync::{Notify, Semaphore};
 
-use super::{By, FIRST_REFRESH, Office, in_memory};
+use super::{By, FIRST_REFRESH, Office, PATIENCE, in_memory};
 
 async fn counted(office: &Office, what: &str) -> u64 {
     office.get("/__sim/oauth").await[what].as_u64().expect("a number")
@@ -64,7 +65,35 @@ async fn a_restart_goes_on_with_the_kept_tokens() {
 /// A store that cannot write for a while.
 struct Forgetful {
     inner: TokensInMemory,
-    failures: AtomicU32,
+    away: AtomicBool,
+    /// Somebody wants to keep something.
+    asked: Notify,
+    /// Whoever keeps something goes through here.
+    gate: Semaphore,
+}
+
+impl Forgetful {
+    fn away() -> Arc<Self> {
+        let away = AtomicBool::new(true);
+        let inner = TokensInMemory::default();
+        Arc::new(Self { inner, away, asked: Notify::new(), gate: Semaphore::new(1) })
+    }
+
+    fn comes_back(&self) {
+        self.away.store(false, Ordering::SeqCst);
+    }
+
+    async fn holds_something(&self) -> Tokens {
+        let look = async {
+            loop {
+                match self.load().await.expect("an answer").tokens {
+                    Some(tokens) => return tokens,
+                    None => tokio::time::sleep(Duration::from_millis(5)).await,
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, look).await.expect("it is kept in time")
+    }
 }
 
 #[async_trait]
@@ -78,8 +107,10 @@ impl TokenStore for Forgetful {
     }
 
     async fn keep(&self, claimed: u64, tokens: &Tokens) -> Result<(), TokenStoreError> {
-        let fails = |left: u32| left.checked_sub(1);
-        if self.failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fails).is_ok() {
+        self.asked.notify_one();
+        let open = self.gate.acquire().await;
+        drop(open.expect("the gate is never closed"));
+        if self.away.load(Ordering::SeqCst) {
             return Err(TokenStoreError::Unavailable);
         }
         self.inner.keep(claimed, tokens).await
@@ -93,13 +124,14 @@ impl TokenStore for Forgetful {
 #[tokio::test]
 async fn tokens_that_could_not_be_kept_are_not_used_and_not_lost() {
     let office = Office::open().await;
-    let store = Arc::new(Forgetful { inner: TokensInMemory::default(), failures: AtomicU32::new(2) });
+    let store = Forgetful::away();
     let adapter = office.adapter(By::OAuth(store.clone()));
     for _ in 0..2 {
         let held = adapter.subscription().await.expect_err("not kept, so not used");
         assert_eq!((held.class, held.code.as_str()), (Class::Transient, "token_store_unavailable"));
     }
     assert_eq!(office.requests("GET", "/public/v1/webhook-subscriptions").await, 0);
+    store.comes_back();
     adapter.subscription().await.expect("kept by now");
     assert_eq!((counted(&office, "refreshed").await, counted(&office, "reused").await), (1, 0));
     let kept = store.load().await.expect("an answer").tokens.expect("tokens");
@@ -193,4 +225,54 @@ async fn an_incident_at_the_vendor_does_not_end_our_access_for_ever() {
     expire(&office).await;
     adapter.subscription().await.expect("an expired access is refreshed again");
     assert_eq!((counted(&office, "refreshed").await, counted(&office, "reused").await), (3, 0));
+}
+
+#[tokio::test]
+async fn a_caller_that_goes_away_in_the_middle_of_a_refresh_does_not_take_the_new_tokens_along() {
+    let office = Office::open().await;
+    let store = Forgetful::away();
+    store.comes_back();
+    let closed = store.gate.acquire().await.expect("the gate is never closed");
+    let adapter = office.adapter(By::OAuth(store.clone()));
+    tokio::select! {
+        answer = adapter.subscription() => panic!("{answer:?} before the tokens were kept"),
+        () = store.asked.notified() => {}
+    }
+    drop(adapter);
+    drop(closed);
+    store.holds_something().await;
+    office.adapter(By::OAuth(store)).subscription().await.expect("the kept access counts");
+    assert_eq!((counted(&office, "refreshed").await, counted(&office, "reused").await), (1, 0));
+}
+
+#[tokio::test]
+async fn a_replica_that_shows_the_spent_token_meanwhile_does_not_cost_us_the_new_one() {
+    let office = Office::open().await;
+    let store = Forgetful::away();
+    let (ours, other) = (office.adapter(By::OAuth(store.clone())), office.adapter(By::OAuth(store.clone())));
+    ours.subscription().await.expect_err("refreshed, but not kept");
+    let ended = store.load().await.expect("an answer").revision;
+    store.give_back(ended).await;
+    let refused = other.subscription().await.expect_err("it knows only the spent token");
+    assert_eq!((refused.class, refused.code.as_str()), (Class::Unauthorized, "invalid_grant"));
+    store.comes_back();
+    ours.subscription().await.expect("kept under a new claim");
+    assert_ne!(store.holds_something().await.refresh.expose_secret(), FIRST_REFRESH);
+    other.subscription().await.expect("the kept access counts");
+    expire(&office).await;
+    other.subscription().await.expect("the kept refresh token lives");
+    assert_eq!(counted(&office, "refreshed").await, 2);
+}
+
+#[tokio::test]
+async fn a_connection_that_is_configured_anew_does_not_lose_what_could_not_be_kept_yet() {
+    let office = Office::open().await;
+    let store = Forgetful::away();
+    let before = office.adapter(By::OAuth(store.clone()));
+    before.subscription().await.expect_err("refreshed, but not kept");
+    drop(before);
+    store.comes_back();
+    store.holds_something().await;
+    office.adapter(By::OAuth(store)).subscription().await.expect("the kept access counts");
+    assert_eq!((counted(&office, "refreshed").await, counted(&office, "reused").await), (1, 0));
 }
