@@ -286,3 +286,29 @@ async fn a_run_ends_at_once_where_no_other_document_could_be_read_either() {
     assert_eq!(world.run_job(CHANGED).await.found, 5);
     world.stop().await;
 }
+
+#[tokio::test]
+async fn many_that_cannot_be_read_are_asked_for_again_a_few_at_a_time() {
+    let world = listing().await;
+    first_runs(&world).await;
+    let at = now(&world);
+    for number in 0..36_i64 {
+        // One of every page can be read.
+        let id = format!("doc-{number:02}");
+        let document = of_deal(Claim::Sent, &number.to_string(), at + number * 86_400_000);
+        world.provider.add(&id, document);
+        if number % 2 == 0 {
+            world.provider.breaks(&id);
+        }
+    }
+    let run = world.run_job(CHANGED).await;
+    assert_eq!((run.found, run.attention), (18, true), "{}", run.note);
+    let before = world.provider.calls("snapshot");
+    assert!(world.run_job(CHANGED).await.note.contains("18 could not be read"));
+    let asked = world.provider.calls("snapshot") - before;
+    assert!(asked < 10, "{asked} calls in a row that fail would open a breaker");
+    world.provider.mend();
+    let run = world.run_job(CHANGED).await;
+    assert_eq!((run.found, run.attention), (18, false), "{}", run.note);
+    world.stop().await;
+}

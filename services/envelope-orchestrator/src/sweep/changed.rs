@@ -18,7 +18,7 @@ use providers::{Changed as Item, ENVELOPE_ID_KEY, Snapshot};
 use tokio::time::Instant;
 
 use super::asker::Asker;
-use super::unread::Unread;
+use super::unread::{AGAIN_AT_ONCE, Unread};
 use super::{JUDGED_MAX, Look, Sweeper, Trouble, failed};
 use crate::adopt::Found;
 use crate::store::{Cause, Subject};
@@ -125,9 +125,14 @@ impl Changed {
         let item = |name: &String| {
             Some(Item { provider_id: name.parse().ok()?, claim: Claim::Draft, revision: None })
         };
-        let items: Vec<Item> = unread.names().difference(but).filter_map(item).collect();
-        let read = self.pass(asker, &items, unread, report).await;
-        read.map(drop).map_err(|trouble| failed(report, &trouble))
+        let items: Vec<Item> = unread.names_but(but).iter().filter_map(item).collect();
+        for some in items.chunks(AGAIN_AT_ONCE) {
+            let read = self.pass(asker, some, unread, report).await;
+            if !read.map_err(|trouble| failed(report, &trouble))? {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Looks at these, and once more at those that differ. Says whether anything could be read.

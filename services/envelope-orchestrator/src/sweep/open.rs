@@ -10,7 +10,7 @@ use jobs::{Failure, Report, Run, Work};
 use tokio::time::Instant;
 
 use super::asker::Asker;
-use super::unread::Unread;
+use super::unread::{AGAIN_AT_ONCE, Unread};
 use super::{Look, Sweeper, Trouble, failed};
 use crate::store::Subject;
 
@@ -86,9 +86,14 @@ impl Open {
     ) -> Result<(), Failure> {
         let tenant = self.sweeper.tenant(&self.connection).map_err(|trouble| failed(report, &trouble))?;
         let subject = |name: &String| Some(Subject { tenant: tenant.clone(), id: name.parse().ok()? });
-        let subjects: Vec<Subject> = unread.names().difference(but).filter_map(subject).collect();
-        let read = self.pass(asker, &subjects, unread, report).await;
-        read.map(drop).map_err(|trouble| failed(report, &trouble))
+        let subjects: Vec<Subject> = unread.names_but(but).iter().filter_map(subject).collect();
+        for some in subjects.chunks(AGAIN_AT_ONCE) {
+            let read = self.pass(asker, some, unread, report).await;
+            if !read.map_err(|trouble| failed(report, &trouble))? {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Looks at these, and once more at those that differ. Says whether anything could be read.

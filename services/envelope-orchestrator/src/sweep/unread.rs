@@ -13,6 +13,10 @@ use super::{Look, Trouble, count};
 /// Names kept beside a place at most: even with every character escaped they fit into what a job may keep.
 pub const UNREAD_MAX: usize = 120;
 
+/// So many are asked for again at a time, and no more once none of them could be read: fewer in a row than open a
+/// breaker, which would hold back sends too.
+pub const AGAIN_AT_ONCE: usize = 4;
+
 /// The words of a place with names beside it; a place alone is kept as it is.
 #[derive(Serialize, Deserialize)]
 struct Words {
@@ -86,6 +90,16 @@ impl Unread {
     /// The names, in order.
     pub fn names(&self) -> &BTreeSet<String> {
         &self.names
+    }
+
+    /// The names but for these, from another one on each time: the first must not hide the others.
+    pub fn names_but(&self, but: &BTreeSet<String>) -> Vec<String> {
+        let mut names: Vec<String> = self.names.difference(but).cloned().collect();
+        if !names.is_empty() {
+            let first = usize::from(runtime::random::new_id()[15]) % names.len();
+            names.rotate_left(first);
+        }
+        names
     }
 
     /// Whether there are more than can be kept.
