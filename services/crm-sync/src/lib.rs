@@ -37,7 +37,7 @@ use std::sync::Arc;
 use contracts::wire::crmsync::crm_sync_service_server::CrmSyncServiceServer;
 use event_log::{Category, Consumer, EventLog};
 use ledger::Desk;
-use projection::{Projection, ProjectionError};
+use projection::{Projection, ProjectionError, View as _};
 use runtime::clock::Clock;
 use runtime::config::SharedConfiguration;
 use runtime::grpc::Client;
@@ -53,6 +53,12 @@ use crate::orchestrator::Orchestrator;
 use crate::story::Stories;
 use crate::trigger::Triggers;
 use crate::write::Writes;
+
+/// The read models it keeps in its data directory: name, version and category of each, for whoever checks them beside
+/// it.
+pub fn read_models() -> Vec<(&'static str, u32, Category)> {
+    vec![(Book.name(), Book.version(), Category::Sync)]
+}
 
 /// Name of the follower that takes triggers.
 const TRIGGERS: &str = "crm-sync-triggers";

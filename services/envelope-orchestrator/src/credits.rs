@@ -22,7 +22,8 @@ use tokio_util::sync::CancellationToken;
 use crate::Providers;
 use crate::holds::Holds;
 use crate::store::Store;
-use view::{Last, MINUTE, Spending};
+pub(crate) use view::Spending;
+use view::{Last, MINUTE};
 
 /// Pause between two refreshes of the metrics.
 const REFRESH: Duration = Duration::from_secs(30);

@@ -39,7 +39,7 @@ use event_log::{Category, Consumer, EventLog, Handler, Position, ReadError, Star
 use jobs::Jobs;
 use ledger::Desk;
 use parking_lot::Mutex;
-use projection::ProjectionError;
+use projection::{ProjectionError, View as _};
 use providers::Provider;
 use runtime::clock::Clock;
 use runtime::config::SharedConfiguration;
@@ -65,6 +65,16 @@ const WINDOW_MAX: usize = 20_000;
 
 /// Consumers whose dead letters an operator looks at.
 pub const CONSUMERS: [&str; 3] = [signals::CONSUMER, worker::CONSUMER, worker::DOCUMENTS_CONSUMER];
+
+/// The read models it keeps in its data directory: name, version and category of each, for whoever checks them beside
+/// it.
+pub fn read_models() -> Vec<(&'static str, u32, Category)> {
+    let (envelopes, spending) = (view::Envelopes, credits::Spending);
+    vec![
+        (envelopes.name(), envelopes.version(), Category::Envelopes),
+        (spending.name(), spending.version(), Category::Envelopes),
+    ]
+}
 
 /// What the orchestrator works with.
 pub struct Dependencies {

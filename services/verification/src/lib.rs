@@ -32,7 +32,7 @@ use std::sync::Arc;
 use contracts::wire::verification::verification_service_server::VerificationServiceServer;
 use event_log::{Category, EventLog};
 use jobs::Jobs;
-use projection::{Projection, ProjectionError};
+use projection::{Projection, ProjectionError, View as _};
 use runtime::clock::Clock;
 use runtime::config::SharedConfiguration;
 use runtime::tasks::Tasks;
@@ -45,6 +45,15 @@ use crate::ledger::LedgerView;
 use crate::parked::{Parked, ParkedView};
 use crate::quarantine::Quarantine;
 pub use crate::reconcile::{Providers, Tuning};
+
+/// The read models it keeps in its data directory: name, version and category of each, for whoever checks them beside
+/// it.
+pub fn read_models() -> Vec<(&'static str, u32, Category)> {
+    vec![
+        (LedgerView.name(), LedgerView.version(), Category::Intake),
+        (ParkedView.name(), ParkedView.version(), Category::Parked),
+    ]
+}
 
 /// What verification needs from the world.
 pub struct Dependencies {
