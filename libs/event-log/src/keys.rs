@@ -112,7 +112,9 @@ impl Keys {
     }
 
     /// Destroys the key of a group, for ever: what was sealed under it is erased. A later [`Keys::key`] makes
-    /// a new one. Other replicas forget the key within 30 seconds.
+    /// a new one. Other replicas forget the key within 30 seconds. Nobody can read it from here on; on the embedded log
+    /// its bytes leave the table of keys within about a minute, or after the next opening, and the journal of the keys
+    /// only when that is rotated, after 64 MB of them.
     ///
     /// # Errors
     /// When the store does not answer; then the key may still be there.

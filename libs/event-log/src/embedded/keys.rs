@@ -6,6 +6,7 @@ use std::time::Duration;
 use fjall::{Database, Keyspace, PersistMode};
 use tokio::sync::{mpsc, oneshot};
 
+use super::erasing::{Erasing, REWRITE_EVERY};
 use super::store::{broken, open_database, open_keyspace};
 use super::{blocking, unreadable};
 use crate::EmbeddedSettings;
@@ -16,6 +17,11 @@ const CACHE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 const MEMTABLE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 const QUEUE_MAX: usize = 1_024;
 const GROUP_MAX: usize = 512;
+/// Beside the database, which has a folder to itself.
+const REWRITE_MARK: &str = "keys.unerased";
+
+#[cfg(test)]
+mod tests;
 
 enum Request {
     Make { group: String, reply: oneshot::Sender<Result<DataKey, ReadError>> },
@@ -26,20 +32,39 @@ pub(super) struct KeyStore {
     keyspace: Keyspace,
     requests: mpsc::Sender<Request>,
     deadline: Duration,
+    #[cfg(test)]
+    erasing: Erasing,
 }
+
+/// Groups of keys, each with whoever waits for the answer.
+type Waiting<T> = Vec<(String, oneshot::Sender<Result<T, ReadError>>)>;
 
 impl KeyStore {
     pub(super) fn open(settings: &EmbeddedSettings) -> Result<KeyStore, OpenError> {
+        Self::open_with(settings, REWRITE_EVERY)
+    }
+
+    /// Opens with another pause between two rewritings of the table.
+    fn open_with(settings: &EmbeddedSettings, rewrite_every: Duration) -> Result<KeyStore, OpenError> {
         let dir = settings.dir.join("keys");
         let database = open_database(&dir, CACHE_BYTES_MAX)?;
         let keyspace = open_keyspace(&database, &dir, "keys", MEMTABLE_BYTES_MAX)?;
         let (requests, queue) = mpsc::channel(QUEUE_MAX);
-        let writer = KeyWriter { database, keyspace: keyspace.clone() };
-        std::thread::Builder::new()
-            .name("event-log-keys".to_owned())
-            .spawn(move || writer.run(queue))
+        let erasing = Erasing::new(settings.dir.join(REWRITE_MARK));
+        let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
+        let (eraser, whole, table) = (erasing.clone(), database.clone(), keyspace.clone());
+        thread("event-log-erase")
+            .spawn(move || eraser.run(whole, &table, rewrite_every))
             .map_err(|source| broken(&dir, source))?;
-        Ok(KeyStore { keyspace, requests, deadline: settings.append_deadline })
+        let writer = KeyWriter { database, keyspace: keyspace.clone(), erasing: erasing.clone() };
+        thread("event-log-keys").spawn(move || writer.run(queue)).map_err(|source| broken(&dir, source))?;
+        Ok(KeyStore {
+            keyspace,
+            requests,
+            deadline: settings.append_deadline,
+            #[cfg(test)]
+            erasing,
+        })
     }
 
     pub(super) async fn find(&self, group: &str) -> Result<Option<DataKey>, ReadError> {
@@ -82,6 +107,13 @@ fn find(keyspace: &Keyspace, group: &str) -> Result<Option<DataKey>, ReadError> 
 struct KeyWriter {
     database: Database,
     keyspace: Keyspace,
+    erasing: Erasing,
+}
+
+impl Drop for KeyWriter {
+    fn drop(&mut self) {
+        self.erasing.close();
+    }
 }
 
 impl KeyWriter {
@@ -92,22 +124,24 @@ impl KeyWriter {
         }
     }
 
-    /// Serves a group with one sync; a destruction ends the group before it.
+    /// Serves a group with one sync for all that is destroyed and one for all that is made. Nobody of a group has had an
+    /// answer, so any order is right; destroyed first, a key that is answered is none that its own group destroys.
     fn write(&self, group: &mut Vec<Request>) {
-        let mut wanted = Vec::new();
+        let (mut wanted, mut unwanted) = (Vec::new(), Vec::new());
         for request in group.drain(..) {
             match request {
                 Request::Make { group, reply } => wanted.push((group, reply)),
-                Request::Destroy { group, reply } => {
-                    self.make(std::mem::take(&mut wanted));
-                    drop(reply.send(self.destroy(&group)));
-                }
+                Request::Destroy { group, reply } => unwanted.push((group, reply)),
             }
         }
+        self.destroy(unwanted);
         self.make(wanted);
     }
 
-    fn make(&self, wanted: Vec<(String, oneshot::Sender<Result<DataKey, ReadError>>)>) {
+    fn make(&self, wanted: Waiting<DataKey>) {
+        if wanted.is_empty() {
+            return;
+        }
         let mut batch = self.database.batch();
         let mut made: HashMap<String, DataKey> = HashMap::new();
         let mut answers = Vec::with_capacity(wanted.len());
@@ -128,16 +162,20 @@ impl KeyWriter {
         }
     }
 
-    /// Deletes durably, then rewrites the table so that the bytes do not stay in it. The journal keeps them
-    /// until its next rotation.
-    fn destroy(&self, group: &str) -> Result<(), ReadError> {
-        let mut batch = self.database.batch();
-        batch.remove(&self.keyspace, group);
-        batch.durability(Some(PersistMode::SyncAll)).commit().map_err(|error| unreadable(&error))?;
-        let rewritten = self.keyspace.rotate_memtable_and_wait().and_then(|()| self.keyspace.major_compact());
-        if let Err(error) = rewritten {
-            tracing::warn!(%error, "a destroyed key is gone, but its table was not rewritten");
+    /// Deletes durably; the bytes leave the table when it is rewritten, and the journal when that is rotated.
+    fn destroy(&self, unwanted: Waiting<()>) {
+        if unwanted.is_empty() {
+            return;
         }
-        Ok(())
+        let deleted = self.erasing.deleting(|| {
+            let mut batch = self.database.batch().durability(Some(PersistMode::SyncAll));
+            for (group, _) in &unwanted {
+                batch.remove(&self.keyspace, group.as_str());
+            }
+            batch.commit().map_err(|error| unreadable(&error))
+        });
+        for (_, reply) in unwanted {
+            drop(reply.send(deleted.clone()));
+        }
     }
 }

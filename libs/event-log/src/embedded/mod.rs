@@ -1,9 +1,11 @@
 //! The log in a directory of this machine: fjall below, one writer thread above.
 //!
 //! `<dir>/log` holds the records, the entities' heads and the state; `<dir>/keys` the data keys, never with
-//! the log; `<dir>/blobs` the documents. One process owns the directory (fjall's lock), so there are no leases.
+//! the log, and `<dir>/keys.unerased` says that bytes of destroyed ones are among them; `<dir>/blobs` the documents.
+//! One process owns the directory (fjall's lock), so there are no leases.
 
 mod blobs;
+mod erasing;
 mod heads;
 mod keys;
 mod queue;

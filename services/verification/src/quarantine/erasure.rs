@@ -10,7 +10,7 @@ use event_log::{Category, Consumer, Delivery, EventLog, Handler, Outcome};
 
 use super::entry::Entry;
 
-/// Erased at a time: each destruction of a key rewrites the table of keys.
+/// Erased at a time: each destruction of a key is a durable write of its own, and none is in a hurry.
 const AT_A_TIME: usize = 4;
 /// Pause before a store that did not answer is asked again.
 const PAUSE: Duration = Duration::from_secs(1);
