@@ -105,7 +105,7 @@ impl Entry {
         if *group == quarantine_group(&self.quarantined.connection) || self.quarantined.content_bytes == 0 {
             return Ok(());
         }
-        // Destroying is a durable write of its own: once is enough.
+        // Destroying is a durable write: once is enough.
         if log.keys().find(group).await.map_err(unread)?.is_some() {
             log.keys().destroy(group).await.map_err(unread)?;
         }

@@ -10,7 +10,7 @@ use event_log::{Category, Consumer, Delivery, EventLog, Handler, Outcome};
 
 use super::entry::Entry;
 
-/// Erased at a time: each destruction of a key is a durable write of its own, and none is in a hurry.
+/// Erased at a time: none is in a hurry, and the destructions of keys share a sync.
 const AT_A_TIME: usize = 4;
 /// Pause before a store that did not answer is asked again.
 const PAUSE: Duration = Duration::from_secs(1);
