@@ -1,6 +1,6 @@
 //! The loss ledger: what became of every signal, and whether that adds up.
 //!
-//! Verification counts what came in. Every consumer of signals says in the log what became of each one ([`settle`]):
+//! Verification counts what came in. Every consumer of signals says in the log what became of each one (`settle`):
 //! one small record per signal and consumer, on an entity derived from the signal's event, so that a signal told
 //! again settles once. Each service counts its own records per connection and per UTC hour of receipt ([`count`],
 //! [`tallies`]), and adds what still waits there, by name ([`Desk`]). [`balance`](balance()) lays the tallies side by
