@@ -8,7 +8,7 @@ use contracts::wire::envelope as wire;
 use contracts::wire::envelope::Stage;
 use domain::intake::Claim;
 use support::provider::{Fault, draft};
-use support::{World, news, request, signed};
+use support::{World, auto, news, request, signed};
 use tonic::Request;
 
 #[tokio::test]
@@ -38,6 +38,28 @@ async fn a_lost_answer_is_asked_for_again_although_a_webhook_told_the_id_because
     world.provider.open_gate();
     world.until(&made.envelope_id, |envelope| !envelope.review_url.is_empty()).await;
     assert_eq!((world.provider.calls("create"), world.provider.drafts().len()), (3, 1));
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_a_webhook_has_overtaken_is_asked_for_again() {
+    let world = World::new().await;
+    let made = world.create(auto("deal-1")).await.unwrap();
+    let id = made.envelope_id.as_str();
+    world.until_stage(id, Stage::Preparing).await;
+    world.clock.advance(Duration::from_secs(2));
+    world.until_stage(id, Stage::Sent).await;
+
+    world.provider.change("p-1", |draft| draft.revision = Some(5));
+    let before = world.provider.calls("snapshot");
+    let mut viewed = news("p-1", Claim::Viewed, None);
+    (viewed.revision, viewed.conclusive) = (Some(6), true);
+    world.signal(1, "envelope.viewed", viewed).await;
+    world.until_stage(id, Stage::Viewed).await;
+    world.signal(2, "envelope.updated", news("p-1", Claim::Hint, None)).await;
+    world.provider.until(|provider| provider.calls("snapshot") >= before + 2).await;
+    world.provider.change("p-1", |draft| draft.revision = Some(6));
+    world.until(id, |envelope| !envelope.confirmation_requested).await;
     world.stop().await;
 }
 

@@ -1,24 +1,44 @@
 //! Asking the provider how things stand, and believing the answer.
 
-use domain::envelope::{Command, Observation, Source};
+use domain::envelope::{Command, Effect, Observation, Source, still_needed};
 use domain::ids::ProviderEnvelopeId;
 use domain::intake::Claim;
+use domain::retry::Retry;
 use providers::{Class, ProviderError, Snapshot};
 
-use super::halt::Step;
+use super::halt::{Halt, Step};
 use super::{Job, Worker};
 
 /// Tries after which an envelope that the provider does not find is taken for deleted: it may be too young, or a
 /// key of another account may be in use for a while.
 pub(crate) const NOT_FOUND_TRIES: u32 = 8;
 
+/// Answers that may leave the question open before it is left so: what the provider says stays at odds with what it
+/// told, and only news from it can help.
+const OPEN_ANSWERS: u32 = 8;
+
 impl Worker {
     /// A GET was asked for: its answer is the provider's present truth.
     pub(super) async fn confirm(&self, job: &mut Job) -> Step {
         let id = job.provider_id()?;
         match job.provider.snapshot(&id).await {
-            Ok(snapshot) => self.see(job, "confirm", snapshot).await,
+            Ok(snapshot) => {
+                self.see(job, "confirm", snapshot).await?;
+                self.ask_again(job)
+            }
             Err(error) => self.unseen(job, &error).await,
+        }
+    }
+
+    /// An answer that a webhook has overtaken settles nothing, and nobody else would ask: the question stands already.
+    fn ask_again(&self, job: &Job) -> Step {
+        if !still_needed(&job.envelope, Effect::Confirm) || job.attempt >= OPEN_ANSWERS {
+            return Ok(());
+        }
+        let jitter = runtime::random::jitter();
+        match self.tuning.read_backoff.pause(Retry::WithBackoff, job.attempt, jitter) {
+            Some(pause) => Err(Halt::retry(pause, "the provider's answer is older than its news")),
+            None => Ok(()),
         }
     }
 
