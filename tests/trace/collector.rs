@@ -12,7 +12,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
 use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use tokio::net::TcpListener;
-use tokio_stream::wrappers::TcpListenerStream;
+use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
 
 /// One span, as far as the tests look at it.
@@ -52,7 +52,7 @@ impl Collector {
         let spans = Arc::new(Mutex::new(Vec::new()));
         let service = TraceServiceServer::new(Receiver(spans.clone())).max_decoding_message_size(64 << 20);
         let server = tonic::transport::Server::builder().add_service(service);
-        tokio::spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
+        tokio::spawn(server.serve_with_incoming(TcpIncoming::from(listener)));
         Ok(Collector { address, spans })
     }
 

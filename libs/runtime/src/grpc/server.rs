@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
 use tonic::server::NamedService;
 use tonic::service::RoutesBuilder;
+use tonic::transport::server::TcpIncoming;
 use tower::Service;
 
 use super::trace::ServerTrace;
@@ -115,6 +115,9 @@ impl Server {
             self.add_reflection()?;
         }
 
+        // The builder's own `tcp_nodelay` has no effect on a listener that it did not open. Without it a small answer waits
+        // for the peer's delayed acknowledgement: up to 40 ms, or until its next request.
+        let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
         let serving = tonic::transport::Server::builder()
             .concurrency_limit_per_connection(settings.in_flight_max)
             .load_shed(true)
@@ -123,13 +126,9 @@ impl Server {
             .max_connection_age_grace(settings.drain_deadline)
             .http2_keepalive_interval(Some(settings.keepalive_every))
             .http2_keepalive_timeout(Some(settings.keepalive_every))
-            .tcp_nodelay(true)
             .layer(ServerTrace { timeout: settings.timeout })
             .add_routes(self.routes.routes())
-            .serve_with_incoming_shutdown(
-                TcpListenerStream::new(listener),
-                shutdown.clone().cancelled_owned(),
-            );
+            .serve_with_incoming_shutdown(incoming, shutdown.clone().cancelled_owned());
 
         let names = self.names;
         let overdue = async {
