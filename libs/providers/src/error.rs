@@ -91,6 +91,11 @@ impl ProviderError {
         Self { class, retry, http: None, code: code.to_owned() }
     }
 
+    /// The same refusal, taken for "not ready" where these classes are only a matter of time.
+    pub(crate) fn ready_later(self, when: &[Class]) -> Self {
+        if when.contains(&self.class) { Self { class: Class::NotReady, ..self } } else { self }
+    }
+
     /// An order that cannot be carried out as it is; nothing was called.
     pub(crate) fn invalid(code: &str) -> Self {
         Self::ours(Class::InvalidRequest, Retry::Never, code)
@@ -142,7 +147,7 @@ impl ProviderError {
 }
 
 /// A vendor's code if it looks like one; prose, which may name people, becomes nothing.
-fn stable(code: &str) -> String {
+pub(crate) fn stable(code: &str) -> String {
     let looks_like_a_code = code.len() <= 64
         && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'));
     if looks_like_a_code { code.to_owned() } else { String::new() }

@@ -85,6 +85,11 @@ pub(crate) fn event_name(name: &str) -> String {
     name.get(..end).unwrap_or_default().to_owned()
 }
 
+/// A status word that the contract does not list: it changes nothing by itself, and somebody should look.
+pub(crate) fn strange_status(word: &str) {
+    tracing::warn!(status = crate::error::stable(word), "the vendor says a status that nobody here knows");
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -34,17 +34,5 @@ pub(super) fn check(
 
 /// The signed PDF comes some time after the last signature; until then the vendor may say so in many ways.
 pub(super) fn not_there_yet(error: ProviderError) -> ProviderError {
-    match error.class {
-        Class::NotFound | Class::Conflict => ProviderError { class: Class::NotReady, ..error },
-        Class::InvalidRequest
-        | Class::Unauthorized
-        | Class::Forbidden
-        | Class::QuotaExhausted
-        | Class::NotReady
-        | Class::Locked
-        | Class::TooLarge
-        | Class::RateLimited
-        | Class::OutcomeUnknown
-        | Class::Transient => error,
-    }
+    error.ready_later(&[Class::NotFound, Class::Conflict])
 }

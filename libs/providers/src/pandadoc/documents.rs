@@ -7,6 +7,7 @@ use domain::ids::{EnvelopeId, ProviderEnvelopeId};
 use domain::intake::Claim;
 use domain::personal::Personal;
 use domain::retry::Retry;
+use domain::time::Timestamp;
 use http::Method;
 use outbound::Request;
 use serde_json::{Value, json};
@@ -19,8 +20,9 @@ use crate::{Class, CreateOrder, Created, ENVELOPE_ID_KEY, ProviderError, Snapsho
 
 /// The status number that expires a document: this vendor's void.
 const STATUS_VOIDED: u8 = 11;
-/// Lines of an audit trail that are looked at: the newest say how a document ended.
-const AUDIT_LINES: &str = "100";
+/// Lines of an audit trail that are read at once, and how often at most.
+const AUDIT_LINES: usize = 100;
+const AUDIT_PAGES_MAX: usize = 10;
 /// Documents that a search looks into: a create leaves one, and a second one seldom.
 const CANDIDATES_MAX: usize = 10;
 /// Pause before a document is looked into again that is being made.
@@ -132,22 +134,38 @@ impl Adapter {
             seen.claim = if by_hand { Claim::Voided } else { Claim::Expired };
         } else if matches!(seen.claim, Claim::Declined { .. }) && seen.reason.is_none() {
             seen.reason = self.ending(id, &[DECLINED, DECLINED_BY_HAND]).await.and_then(|(_, reason)| reason);
+        } else if matches!(seen.claim, Claim::Completed | Claim::Paid) && wire::is_unsigned(document) {
+            // it counts as completed, since the vendor says so, but it proves nothing (pandadoc.md §2)
+            tracing::warn!(connection = %self.connection, provider.id = %id, "completed by hand: there is no signature");
         }
         Ok(seen)
     }
 
     /// The newest of these actions in the audit trail, with its reason; `None` if the trail may not be read (only
-    /// administrators may) or does not say.
+    /// administrators may) or does not say. In which order the vendor lists it is not said, so it is read to its end.
     async fn ending(&self, id: &ProviderEnvelopeId, actions: &[u64]) -> Option<(u64, Option<Personal>)> {
-        let mut url = self.v2_url(&["documents", id.as_str(), "audit-trail"]);
-        url.query_pairs_mut().append_pair("limit", AUDIT_LINES);
-        let trail = self.read(url, "get_audit_trail").await.ok()?;
-        let lines = reading::list(&trail, &["/results"]).iter();
-        let found =
-            lines.filter(|line| reading::number(line, &["/action"]).is_some_and(|a| actions.contains(&a)));
-        let newest = found.max_by_key(|line| reading::time(line, &["/date_created"]))?;
-        let reason = reading::text(newest, &["/reason"]).map(Personal::new);
-        Some((reading::number(newest, &["/action"])?, reason))
+        let mut newest: Option<(Option<Timestamp>, u64, Option<Personal>)> = None;
+        for page in 0..AUDIT_PAGES_MAX {
+            let mut url = self.v2_url(&["documents", id.as_str(), "audit-trail"]);
+            url.query_pairs_mut()
+                .append_pair("limit", &AUDIT_LINES.to_string())
+                .append_pair("offset", &(page * AUDIT_LINES).to_string());
+            let trail = self.read(url, "get_audit_trail").await.ok()?;
+            let lines = reading::list(&trail, &["/results"]);
+            for line in lines {
+                let at = reading::time(line, &["/date_created"]);
+                let action = reading::number(line, &["/action"]).filter(|action| actions.contains(action));
+                if let Some(action) =
+                    action.filter(|_| newest.as_ref().is_none_or(|(known, ..)| at >= *known))
+                {
+                    newest = Some((at, action, reading::text(line, &["/reason"]).map(Personal::new)));
+                }
+            }
+            if lines.len() < AUDIT_LINES {
+                break;
+            }
+        }
+        newest.map(|(_, action, reason)| (action, reason))
     }
 
     pub(super) async fn send_out(&self, id: &ProviderEnvelopeId) -> Result<(), ProviderError> {
@@ -214,7 +232,7 @@ impl Adapter {
     /// Takes a document back to draft, wherever it stands: signatures are gone, and it must be sent again.
     ///
     /// # Errors
-    /// As any call; a `Conflict` means that it is a draft already.
+    /// As any call; a draft stays one, and a `Conflict` means that it is no document yet.
     pub async fn revert_to_draft(&self, id: &ProviderEnvelopeId) -> Result<(), ProviderError> {
         let url = self.documents_url(&[id.as_str(), "draft"]);
         self.send_checked(Request::post_json(url, "revert_document", &json!({})), Call::Write).await.map(drop)
@@ -241,21 +259,9 @@ impl Adapter {
             ("download-protected", limits::DOWNLOAD_PROTECTED)
         };
         let request = Request::get(self.documents_url(&[id.as_str(), word]), operation);
-        let response = self.transfer(request, Call::Read).await.map_err(|error| match error.class {
-            // "not completed yet" is only a matter of time here
-            Class::Conflict => ProviderError { class: Class::NotReady, ..error },
-            Class::InvalidRequest
-            | Class::Unauthorized
-            | Class::Forbidden
-            | Class::QuotaExhausted
-            | Class::NotFound
-            | Class::NotReady
-            | Class::Locked
-            | Class::TooLarge
-            | Class::RateLimited
-            | Class::OutcomeUnknown
-            | Class::Transient => error,
-        })?;
+        // "not completed yet" is only a matter of time here
+        let answer = self.transfer(request, Call::Read).await;
+        let response = answer.map_err(|error| error.ready_later(&[Class::Conflict]))?;
         calls::whole_pdf(&response)
     }
 }

@@ -12,6 +12,8 @@ use crate::{Class, ProviderError, reading};
 
 /// A locked document is tried again after at most so long, even if the lock says longer.
 const LOCK_PAUSE_MAX: Duration = Duration::from_secs(30 * 60);
+/// No pause is shorter: a lock whose time is up may still stand for a moment.
+const LOCK_PAUSE_MIN: Duration = Duration::from_secs(1);
 /// Pause where a lock does not say when it ends.
 const LOCK_PAUSE: Duration = Duration::from_secs(60);
 /// Creating takes the vendor 3 to 5 seconds.
@@ -53,10 +55,10 @@ pub(super) fn check(response: Response, call: Call) -> Result<Response, Provider
     Err(error)
 }
 
-/// 403 stands for missing rights and for spent credits; only the text tells them apart.
+/// 403 stands for missing rights and for spent credits; only the text tells them apart. It may be a text or an object.
 fn speaks_of_credits(body: &Value) -> bool {
-    let detail = reading::text(body, &["/detail", "/info_message"]).unwrap_or_default();
-    detail.to_ascii_lowercase().contains("credit")
+    let told = ["detail", "info_message"].iter().filter_map(|name| body.get(name));
+    told.into_iter().any(|text| text.to_string().to_ascii_lowercase().contains("credit"))
 }
 
 /// How long the lock lasts, measured on the vendor's own clock.
@@ -66,7 +68,7 @@ fn lock_pause(response: &Response, body: &Value) -> Duration {
     match (ends, now) {
         (Some(ends), Some(now)) => {
             let now = domain::time::Timestamp(now.timestamp().as_millisecond());
-            ends.since(now).min(LOCK_PAUSE_MAX)
+            ends.since(now).clamp(LOCK_PAUSE_MIN, LOCK_PAUSE_MAX)
         }
         (Some(_), None) | (None, Some(_) | None) => LOCK_PAUSE,
     }
@@ -99,6 +101,8 @@ mod tests {
         assert_eq!(soon.code, "document_locked");
         let late = locked(&[date], r#"{"expires_at":"2026-11-03T09:10:00Z"}"#);
         assert_eq!(late.retry, Retry::After(LOCK_PAUSE_MAX));
+        let over = locked(&[date], r#"{"expires_at":"2026-11-02T08:59:00Z"}"#);
+        assert_eq!(over.retry, Retry::After(LOCK_PAUSE_MIN), "nobody knocks without a pause");
         assert_eq!(locked(&[], "{}").retry, Retry::After(LOCK_PAUSE));
     }
 
@@ -120,6 +124,8 @@ mod tests {
         assert_eq!(refusal(409, &[], r#"{"id":"d","status":"document.uploaded"}"#).class, Class::NotReady);
         assert_eq!(refusal(409, &[], r#"{"id":"d","status":"document.completed"}"#).class, Class::Conflict);
         assert_eq!(refusal(403, &[], r#"{"detail":"Usage credits exhausted"}"#).class, Class::QuotaExhausted);
+        let by_field = r#"{"type":"permissions_error","detail":{"usage":["Credits exhausted"]}}"#;
+        assert_eq!(refusal(403, &[], by_field).class, Class::QuotaExhausted);
         assert_eq!(refusal(403, &[], r#"{"detail":"No right"}"#).class, Class::Forbidden);
         assert_eq!(refusal(202, &[("retry-after", "5")], "").class, Class::NotReady);
     }

@@ -159,9 +159,13 @@ fn claim(event: &str, data: &Value) -> Result<Claim, NoMeaning> {
     }
 }
 
-/// Success and a way back to draft are confirmed by a GET before they count (lifecycle.md §5.3).
+/// Success and a way back to draft are confirmed by a GET before they count (lifecycle.md §5.3). `voided` may mean that
+/// its time ran out or that somebody ended it, and a refusal is told without its reason: both stand in the audit trail,
+/// which the adapter reads along (pandadoc.md §12).
 fn conclusive(claim: &Claim) -> bool {
-    !matches!(claim, Claim::Completed | Claim::Paid | Claim::Draft | Claim::Hint)
+    let more_to_ask =
+        matches!(claim, Claim::Completed | Claim::Paid | Claim::Draft | Claim::Hint | Claim::Expired);
+    !more_to_ask && !matches!(claim, Claim::Declined { reason: None })
 }
 
 #[cfg(test)]

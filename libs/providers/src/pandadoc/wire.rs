@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use crate::{Created, Snapshot, reading};
 
-/// What a status word claims. An unknown word is a hint to look, nothing more.
+/// What a status word claims. An unknown word is a hint to look, nothing more; so is reported, as is one that stands
+/// on a page of the vendor's but not in its list.
 pub(super) fn claim(status: &str, document: &Value) -> Claim {
     match status.strip_prefix("document.").unwrap_or(status) {
         "uploaded" => Claim::Processing,
@@ -24,10 +25,16 @@ pub(super) fn claim(status: &str, document: &Value) -> Claim {
         "paid" => Claim::Paid,
         "completed" => Claim::Completed,
         "voided" => Claim::Expired,
-        "cancelled" | "canceled" => Claim::Voided,
+        "cancelled" | "canceled" => {
+            reading::strange_status(status);
+            Claim::Voided
+        }
         "declined" => Claim::Declined { reason: reason(document) },
         "deleted" => Claim::Deleted,
-        _ => Claim::Hint,
+        _ => {
+            reading::strange_status(status);
+            Claim::Hint
+        }
     }
 }
 
@@ -122,6 +129,13 @@ pub(super) fn ended_before_its_time(document: &Value) -> bool {
     let due = reading::time(document, &["/expiration_date"]);
     let ended = reading::time(document, &["/date_modified"]);
     matches!((due, ended), (Some(due), Some(ended)) if ended < due)
+}
+
+/// Whether no signer's signature has a date: then staff set the end by hand, and nothing proves a signature.
+pub(super) fn is_unsigned(document: &Value) -> bool {
+    let signers = signers(document);
+    let signed = |signer: &Signer<'_>| reading::time(signer.recipient, &["/signature_date"]).is_some();
+    !signers.is_empty() && !signers.iter().any(signed)
 }
 
 /// Whether every reminder failed: the vendor says so of each recipient within a 200.

@@ -144,6 +144,19 @@ async fn a_second_send_is_a_conflict_that_names_the_status() {
     assert_eq!(details["recipients"][2]["recipient_type"], "CC");
 }
 
+/// Of the statuses that staff may set, a document that got there this way takes these and no other.
+async fn only_these(panda: &Caller, way: &[&str], allowed: &[u64]) {
+    for number in [2, 10, 11, 12] {
+        let id = draft(panda).await;
+        for step in way {
+            assert_eq!(act(panda, &id, step, json!({})).await, 200, "{way:?}");
+        }
+        let answer = panda.call(Method::PATCH, &path(&id, "/status"), json!({"status": number})).await;
+        let wanted = if allowed.contains(&number) { 204 } else { 409 };
+        assert_eq!(answer.status, wanted, "{way:?} to {number}");
+    }
+}
+
 #[tokio::test]
 async fn statuses_are_set_by_hand_only_within_the_matrix() {
     let panda = quick_workspace().await;
@@ -157,16 +170,70 @@ async fn statuses_are_set_by_hand_only_within_the_matrix() {
         (&["send", "decline"], &[2]),
     ];
     for (way, allowed) in table {
-        for number in [2, 10, 11, 12] {
-            let id = draft(&panda).await;
-            for step in way {
-                assert_eq!(act(&panda, &id, step, json!({})).await, 200, "{way:?}");
-            }
-            let answer = panda.call(Method::PATCH, &path(&id, "/status"), json!({"status": number})).await;
-            let wanted = if allowed.contains(&number) { 204 } else { 409 };
-            assert_eq!(answer.status, wanted, "{way:?} to {number}");
+        only_these(&panda, way, allowed).await;
+    }
+}
+
+#[tokio::test]
+async fn a_payment_block_opens_the_starred_fields_of_the_matrix() {
+    let panda =
+        pandadoc(Settings { switches: Switches { payment: true, ..quick() }, ..Settings::default() }).await;
+    let table: [(&[&str], &[u64]); 5] = [
+        (&[], &[2, 10, 12]),
+        (&["send"], &[2, 11, 12]),
+        (&["send", "sign", "sign"], &[10, 12]),
+        (&["send", "expire"], &[2, 10, 12]),
+        (&["send", "decline"], &[2, 10]),
+    ];
+    for (way, allowed) in table {
+        only_these(&panda, way, allowed).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_too_large_or_half_said_is_refused() {
+    let panda = quick_workspace().await;
+    let refused = async |body: Value| panda.post("/public/v1/documents", body).await.status;
+    let mut nobody = order();
+    nobody["recipients"] = json!([]);
+    assert_eq!(refused(nobody).await, 400, "a template needs its recipients");
+    let mut long = order();
+    long["tokens"] = json!([{"name": "Client.Company", "value": "x".repeat(2_000_000)}]);
+    assert_eq!(refused(long).await, 413);
+    let elsewhere = panda.multipart("/public/v1/documents", "unused", vec![]).await;
+    assert_eq!(elsewhere.status, 400, "a file is uploaded to its own address");
+    let both = panda.get("/public/v1/documents?template_id=a&form_id=b").await;
+    assert_eq!(both.status, 400);
+}
+
+#[tokio::test]
+async fn a_recipient_whose_role_is_empty_only_gets_a_copy() {
+    let panda = quick_workspace().await;
+    let mut body = order();
+    body["recipients"][2]["role"] = json!("");
+    let id = text_of(&json_of(&panda.post("/public/v1/documents", body).await)["id"]).to_owned();
+    let details = panda.until(&path(&id, "/details"), |answer| answer.status == 200).await;
+    assert_eq!(json_of(&details)["recipients"][2]["recipient_type"], "CC");
+}
+
+#[tokio::test]
+async fn the_audit_trail_comes_in_parts_and_a_sandbox_hides_where_people_were() {
+    let panda = quick_workspace().await;
+    let id = sent(&panda).await;
+    for _ in 0..12 {
+        for step in ["suggest", "resolve"] {
+            assert_eq!(act(&panda, &id, step, json!({})).await, 200);
         }
     }
+    let part = async |query: &str| {
+        json_of(&panda.get(&format!("/public/v2/documents/{id}/audit-trail{query}")).await)
+    };
+    let lines = |part: &Value| part["results"].as_array().map_or(0, Vec::len);
+    let (usual, rest) = (part("").await, part("?limit=100&offset=20").await);
+    assert_eq!((lines(&usual), usual["count"].as_u64()), (20, Some(20 + lines(&rest) as u64)));
+    assert_eq!(usual["results"][0]["ip_address"], "203.0.113.7");
+    panda.post("/__sim/settings", json!({"sandbox": true})).await;
+    assert_eq!(part("").await["results"][0]["ip_address"], "hidden");
 }
 
 #[tokio::test]

@@ -51,6 +51,8 @@ async fn a_revert_to_draft_clears_signatures_and_needs_a_new_send() {
         (&json!(false), &Value::Null)
     );
     assert!(text_of(&after["date_modified"]) > text_of(&before["date_modified"]));
+    assert_eq!(panda.post(&format!("/public/v1/documents/{id}/draft"), json!({})).await.status, 200);
+    assert_eq!(details(&panda, &id).await["version"], after["version"], "a draft stays what it is");
     assert_eq!(panda.post(&format!("/public/v1/documents/{id}/send"), json!({})).await.status, 200);
 }
 

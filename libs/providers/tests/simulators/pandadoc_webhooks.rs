@@ -106,6 +106,17 @@ async fn a_failed_creation_and_a_deletion_are_told_with_little() {
 }
 
 #[tokio::test]
+async fn older_texts_call_the_time_of_a_recipient_by_another_name() {
+    let hook = receiver([]).await;
+    let panda = subscribed(&hook, Switches { action_on: true, ..quick() }).await;
+    let id = sent(&panda).await;
+    act(&panda, &id, "sign", json!({})).await;
+    let done = body_of(&arrived(&hook, 3).await[2])[0].clone();
+    assert_eq!(done["event"], "recipient_completed");
+    assert!(done["data"]["action_on"].is_string() && done["data"].get("action_date").is_none());
+}
+
+#[tokio::test]
 async fn all_thirteen_events_can_be_raised() {
     let hook = receiver([]).await;
     let panda = subscribed(&hook, quick()).await;
@@ -195,8 +206,10 @@ async fn subscriptions_are_managed_and_filter_triggers_and_payload() {
     assert_eq!(panda.get(&path).await.status, 200);
     assert_eq!(panda.call(Method::DELETE, &path, json!({})).await.status, 204);
     assert_eq!(panda.get(&path).await.status, 404);
-    let unknown = json!({"name": "x", "url": url, "triggers": ["document_eaten"]});
-    assert_eq!(panda.post("/public/v1/webhook-subscriptions", unknown).await.status, 400);
+    for (list, stranger) in [("triggers", "document_eaten"), ("payload", "recipes")] {
+        let unknown = json!({"name": "x", "url": url, list: [stranger]});
+        assert_eq!(panda.post("/public/v1/webhook-subscriptions", unknown).await.status, 400, "{list}");
+    }
 }
 
 #[tokio::test]

@@ -1,20 +1,25 @@
 //! The document API, apart from creating and listing.
 
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, patch, post};
 use axum::{Json, Router};
 use bytes::Bytes;
+use domain::time::Timestamp;
 use http::{HeaderMap, StatusCode, header};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use simulation::clock;
 use simulation::pdf::{self, Signature};
 use std::time::Duration;
 
 use super::account::{Account, Action};
-use super::state::Document;
+use super::state::{Document, Told};
 use super::words::{Event, Refusal, Status};
 use super::{create, shape};
+
+/// Lines of an audit trail that are shown unless more are asked for.
+const AUDIT_LINES_DEFAULT: usize = 20;
 
 pub(super) fn routes() -> Router<Account> {
     Router::new()
@@ -73,6 +78,23 @@ async fn delete(
 }
 
 impl Account {
+    /// Runs a transition on a document that can be found and that nobody is editing.
+    fn change_unlocked<T>(
+        &self,
+        id: &str,
+        transition: impl FnOnce(&mut Document, Timestamp) -> Result<Told, Refusal>,
+        answer: impl FnOnce(&Document) -> T,
+    ) -> Result<T, Refusal> {
+        let workspace = &mut *self.workspace();
+        workspace.found(id)?;
+        let unlocked = |document: &mut Document| {
+            let now = clock::now();
+            document.unlocked(now)?;
+            transition(document, now)
+        };
+        self.change(workspace, id, unlocked, answer)
+    }
+
     /// Removes a document and tells so.
     pub(super) fn forget(&self, id: &str) -> Result<(), Refusal> {
         let workspace = &mut *self.workspace();
@@ -124,28 +146,15 @@ async fn set_status(
         Some(12) => Status::Declined,
         _ => return Err(Refusal::validation("status must be 2, 10, 11 or 12")),
     };
-    let workspace = &mut *account.workspace();
-    workspace.found(&id)?;
-    let payment = workspace.switches.payment;
+    let payment = account.workspace().switches.payment;
     let note = body.get("note").and_then(Value::as_str);
-    let set = |document: &mut Document| {
-        let now = clock::now();
-        document.unlocked(now)?;
-        document.set(to, payment, note, now)
-    };
-    account.change(workspace, &id, set, |_| StatusCode::NO_CONTENT)
+    let set = |document: &mut Document, now| document.set(to, payment, note, now);
+    account.change_unlocked(&id, set, |_| StatusCode::NO_CONTENT)
 }
 
 async fn revert(State(account): State<Account>, headers: HeaderMap, Path(id): Path<String>) -> Answer {
     account.enter(&headers, Action::Other)?;
-    let workspace = &mut *account.workspace();
-    workspace.found(&id)?;
-    let revert = |document: &mut Document| {
-        let now = clock::now();
-        document.unlocked(now)?;
-        document.revert(now)
-    };
-    account.change(workspace, &id, revert, |document| Json(shape::brief(document)))
+    account.change_unlocked(&id, Document::revert, |document| Json(shape::brief(document)))
 }
 
 /// Errors of single recipients come inside a 200.
@@ -221,10 +230,28 @@ fn sealed_pdf(document: &Document) -> Vec<u8> {
     pdf::signed(&format!("{} ({})", document.name, document.id), &signed.collect::<Vec<_>>())
 }
 
-async fn audit_trail(State(account): State<Account>, headers: HeaderMap, Path(id): Path<String>) -> Answer {
+/// Which part of the audit trail is wanted.
+#[derive(Deserialize)]
+struct Part {
+    limit: Option<usize>,
+    offset: Option<usize>,
+}
+
+async fn audit_trail(
+    State(account): State<Account>,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+    Query(part): Query<Part>,
+) -> Answer {
     account.enter(&headers, Action::Other)?;
     let workspace = account.workspace();
-    let lines = workspace.found(&id)?.audit.iter().enumerate();
-    let results: Vec<Value> = lines.map(|(index, line)| shape::audit(index, line)).collect();
-    Ok(Json(json!({"count": results.len(), "results": results})))
+    let sandbox = workspace.switches.sandbox;
+    let trail = &workspace.found(&id)?.audit;
+    let wanted = trail
+        .iter()
+        .enumerate()
+        .skip(part.offset.unwrap_or(0))
+        .take(part.limit.unwrap_or(AUDIT_LINES_DEFAULT));
+    let results: Vec<Value> = wanted.map(|(index, line)| shape::audit(index, line, sandbox)).collect();
+    Ok(Json(json!({"count": trail.len(), "results": results})))
 }

@@ -20,8 +20,9 @@ use super::words::{Refusal, Status};
 pub(super) const TEMPLATE: (&str, &str, [&str; 2]) =
     ("hryKLmY9qYZHjQCYQuSjRQ", "Order form", ["Client", "Sender"]);
 
-const BODY_BYTES_MAX: usize = 2 << 20;
-const FILE_BYTES_MAX: usize = 50 << 20;
+/// "2 MB" and "50 MB" (contract §9).
+const BODY_BYTES_MAX: usize = 2_000_000;
+const FILE_BYTES_MAX: usize = 50_000_000;
 const RECIPIENTS_MAX: usize = 50;
 
 pub(super) fn routes() -> Router<Account> {
@@ -37,11 +38,14 @@ async fn create(
         headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if content_type.starts_with("multipart/form-data") {
         account.enter(&headers, Action::CreateFromPdf)?;
+        if request.uri().query().is_none_or(|query| !query.split('&').any(|pair| pair == "upload")) {
+            return Err(Refusal::validation("a file is uploaded to /documents?upload"));
+        }
         let (body, pdf) = uploaded(request).await?;
         return created(&account, &body, Some(pdf));
     }
     let body = axum::body::to_bytes(request.into_body(), BODY_BYTES_MAX).await;
-    let body = body.map_err(|_| Refusal::new(413, "request_error", "Request Entity Too Large"))?;
+    let body = body.map_err(|_| too_large())?;
     let body: Value =
         serde_json::from_slice(&body).map_err(|_| Refusal::validation("the body is not JSON"))?;
     let from_template = body.get("template_uuid").is_some();
@@ -70,6 +74,7 @@ async fn uploaded(request: Request) -> Result<(Value, Bytes), Refusal> {
         let name = part.name().unwrap_or_default().to_owned();
         let bytes = part.bytes().await.map_err(|_| broken())?;
         match name.as_str() {
+            "data" if bytes.len() > BODY_BYTES_MAX => return Err(too_large()),
             "data" => data = serde_json::from_slice(&bytes).ok(),
             "file" => file = Some(bytes),
             _ => {}
@@ -79,9 +84,13 @@ async fn uploaded(request: Request) -> Result<(Value, Bytes), Refusal> {
         return Err(Refusal::validation("the parts file and data are required"));
     };
     if file.len() > FILE_BYTES_MAX {
-        return Err(Refusal::new(413, "request_error", "Request Entity Too Large"));
+        return Err(too_large());
     }
     Ok((data, file))
+}
+
+fn too_large() -> Refusal {
+    Refusal::new(413, "request_error", "Request Entity Too Large")
 }
 
 /// The new document; `pdf` is absent if it comes from a template.
@@ -102,6 +111,9 @@ fn created(
         return Err(Refusal::validation("template_uuid: template not found"));
     }
     let recipients = recipients(account, body.get("recipients"))?;
+    if template.is_some() && recipients.is_empty() {
+        return Err(Refusal::validation("recipients: required with a template"));
+    }
     let unknown = recipients.iter().filter_map(|recipient| recipient.role.as_deref());
     let unknown = unknown.filter(|role| !TEMPLATE.2.contains(role)).map(str::to_owned).next();
     let outcome = match unknown.filter(|_| template.is_some()) {
@@ -174,7 +186,7 @@ pub(super) fn blank(
     }
 }
 
-/// Reads `recipients`: an address each; without a role, a copy only (unless it is the only way to sign at all).
+/// Reads `recipients`: an address each; without a role, a copy only.
 pub(super) fn recipients(account: &Account, value: Option<&Value>) -> Result<Vec<Recipient>, Refusal> {
     let entries = value.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     if entries.len() > RECIPIENTS_MAX {
@@ -183,14 +195,15 @@ pub(super) fn recipients(account: &Account, value: Option<&Value>) -> Result<Vec
     let read = |entry: &Value| {
         let text = |name: &str| entry.get(name).and_then(Value::as_str).map(str::to_owned);
         let email = text("email").filter(|email| email.contains('@'));
+        let role = text("role").filter(|role| !role.is_empty());
         Ok(Recipient {
             id: account.kit().ids().token(22),
             email: email.ok_or_else(|| Refusal::validation("recipients: e-mail or phone is required"))?,
             first_name: text("first_name").unwrap_or_default(),
             last_name: text("last_name").unwrap_or_default(),
             signing_order: entry.get("signing_order").and_then(Value::as_u64),
-            signer: entry.get("role").is_some_and(|role| !role.is_null()),
-            role: text("role"),
+            signer: role.is_some(),
+            role,
             has_completed: false,
             signature_date: None,
         })

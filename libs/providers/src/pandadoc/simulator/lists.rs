@@ -65,6 +65,10 @@ async fn documents(
     Query(query): Query<Vec<(String, String)>>,
 ) -> Result<Json<Value>, Refusal> {
     account.enter(&headers, Action::Other)?;
+    let asks = |wanted: &str| query.iter().any(|(name, _)| name == wanted);
+    if asks("template_id") && asks("form_id") {
+        return Err(Refusal::new(400, "request_error", "template_id and form_id exclude each other"));
+    }
     let number = |wanted: &str| -> Option<usize> {
         query.iter().find(|(name, _)| name == wanted).and_then(|(_, value)| value.parse().ok())
     };

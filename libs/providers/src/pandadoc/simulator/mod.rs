@@ -101,6 +101,8 @@ pub struct Switches {
     pub sandbox: bool,
     /// `document_updated` also when a document is sent (older texts).
     pub updated_on_send: bool,
+    /// `recipient_completed` tells its time as `action_on` (older texts) instead of `action_date`.
+    pub action_on: bool,
 }
 
 impl Default for Switches {
@@ -119,6 +121,7 @@ impl Default for Switches {
             rate_limit: false,
             sandbox: false,
             updated_on_send: false,
+            action_on: false,
         }
     }
 }

@@ -58,8 +58,9 @@ fn recipient(recipient: &Recipient, link: String) -> Value {
     })
 }
 
-/// One line of the audit trail.
-pub(super) fn audit(index: usize, line: &Audit) -> Value {
+/// One line of the audit trail; a sandbox hides where people were.
+pub(super) fn audit(index: usize, line: &Audit, sandbox: bool) -> Value {
+    let ip_address = if sandbox { "hidden" } else { "203.0.113.7" };
     json!({"id": format!("audit-{index}"), "user": {"id": null, "email": line.email}, "action": line.action,
-           "reason": line.reason, "date_created": iso_micros(line.at), "ip_address": "203.0.113.7"})
+           "reason": line.reason, "date_created": iso_micros(line.at), "ip_address": ip_address})
 }

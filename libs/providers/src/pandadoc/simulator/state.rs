@@ -277,10 +277,24 @@ impl Document {
         Ok(vec![CHANGED])
     }
 
-    /// Back to draft, from anywhere: signatures are gone, other fields stay, and it must be sent again.
+    /// Back to draft, from anywhere: signatures are gone, other fields stay, and it must be sent again. What is no
+    /// document yet cannot go back, and a draft stays what it is.
     pub(super) fn revert(&mut self, now: Timestamp) -> Result<Told, Refusal> {
-        if matches!(self.status, Status::Uploaded | Status::Error | Status::Draft) {
-            return Err(self.wrong("Document can not be moved to draft"));
+        match self.status {
+            Status::Uploaded | Status::Error => return Err(self.wrong("Document can not be moved to draft")),
+            Status::Draft => return Ok(vec![]),
+            Status::Scheduled
+            | Status::WaitingApproval
+            | Status::Approved
+            | Status::Rejected
+            | Status::Sent
+            | Status::Viewed
+            | Status::ExternalReview
+            | Status::WaitingPay
+            | Status::Paid
+            | Status::Completed
+            | Status::Voided
+            | Status::Declined => {}
         }
         for recipient in &mut self.recipients {
             (recipient.has_completed, recipient.signature_date) = (false, None);

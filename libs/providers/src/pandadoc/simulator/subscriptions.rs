@@ -95,6 +95,9 @@ impl Subscription {
             self.triggers = triggers;
         }
         if let Some(payload) = texts("payload") {
+            if payload.iter().any(|option| !OPTIONAL.contains(&option.as_str())) {
+                return Err(Refusal::validation("unknown payload option"));
+            }
             self.payload = payload;
         }
         if let Some(active) = body.get("active").and_then(Value::as_bool) {

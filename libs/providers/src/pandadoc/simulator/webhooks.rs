@@ -48,7 +48,7 @@ impl Account {
     pub(super) fn tell(&self, workspace: &mut Workspace, id: &str, told: &[(Event, Option<String>)]) {
         for (event, who) in told {
             let Some(document) = workspace.documents.get(id) else { return };
-            let data = data(document, *event, who.as_deref());
+            let data = data(document, *event, who.as_deref(), workspace.switches.action_on);
             self.publish(workspace, id, *event, &data);
         }
     }
@@ -176,7 +176,8 @@ impl Account {
     }
 }
 
-fn data(document: &Document, event: Event, who: Option<&str>) -> Value {
+/// `action_on`: the older name of the time at which a recipient was done.
+fn data(document: &Document, event: Event, who: Option<&str>, action_on: bool) -> Value {
     if event == Event::Deleted {
         return json!({"id": document.id});
     }
@@ -186,7 +187,8 @@ fn data(document: &Document, event: Event, who: Option<&str>) -> Value {
     // The vendor is known to leave these links empty in webhooks.
     let mut data = shape::details(document, |_: &Recipient| String::new());
     if let Some(recipient) = document.recipients.iter().find(|recipient| Some(recipient.id.as_str()) == who) {
-        data["action_date"] = json!(recipient.signature_date.map(clock::iso_micros));
+        data[if action_on { "action_on" } else { "action_date" }] =
+            json!(recipient.signature_date.map(clock::iso_micros));
         data["action_by"] = json!({"id": recipient.id, "email": recipient.email,
                                    "first_name": recipient.first_name, "last_name": recipient.last_name});
     }

@@ -167,6 +167,21 @@ fn every_status_of_the_vendor_has_its_claim() {
 }
 
 #[test]
+fn what_the_audit_trail_knows_better_is_confirmed_before_it_counts() {
+    let conclusive = |status: &str, more: &str| {
+        let data = format!(r#"{{"id":"d1","status":"document.{status}"{more}}}"#);
+        news(&format!(r#"{{"event":"document_state_changed","data":{data}}}"#)).conclusive
+    };
+    for status in ["completed", "paid", "draft", "voided", "declined", "brand_new"] {
+        assert!(!conclusive(status, ""), "{status}: a GET tells more");
+    }
+    for status in ["sent", "viewed", "waiting_pay", "waiting_approval", "error"] {
+        assert!(conclusive(status, ""), "{status}");
+    }
+    assert!(conclusive("declined", r#","decline_reason":"Too dear""#), "nothing more to ask");
+}
+
+#[test]
 fn every_event_of_the_vendor_has_its_meaning() {
     let meaning =
         |event: &str| split(&format!(r#"[{{"event":"{event}","data":{{"id":"d1"}}}}]"#)).remove(0).meaning;
