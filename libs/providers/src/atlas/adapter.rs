@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::dialect::Dialect;
-use super::requests::Transport;
+use super::requests::Uploads;
 use super::{error, requests, wire};
 use crate::calls::{self, Calls};
 use crate::error::Call;
@@ -39,7 +39,7 @@ pub struct Adapter {
     calls: Calls,
     dialect: Dialect,
     account: Account,
-    uploads: Transport,
+    uploads: Uploads,
     webhook_url: Option<Url>,
     quota_pause: Duration,
     credits: CreditTerms,
@@ -58,7 +58,7 @@ impl Adapter {
             calls: Calls::new(&settings, options.pace)?,
             dialect: options.dialect,
             account: Account::new(options.account.as_deref(), options.provide.clone(), &settings)?,
-            uploads: options.uploads,
+            uploads: Uploads { transport: options.uploads, bytes_max: options.upload_bytes_max },
             quota_pause: options.quota_pause(&settings)?,
             credits: options.credits(),
             webhook_url: settings.webhook_url,
@@ -118,7 +118,7 @@ impl Provider for Adapter {
             document_urls: true,
             uploads: true,
             docx_uploads: true,
-            upload_bytes_max: requests::UPLOAD_BYTES_MAX,
+            upload_bytes_max: self.uploads.bytes_max,
             lists_changes: false,
             replays_deliveries: false,
             subscriptions: false,
@@ -149,8 +149,12 @@ impl Provider for Adapter {
                 self.templates.forget(id);
             }
         })?;
-        wire::created(&calls::json_or_null(&response))
-            .ok_or_else(|| ProviderError::unreadable(Call::Write, response.status))
+        let created = wire::created(&calls::json_or_null(&response))
+            .ok_or_else(|| ProviderError::unreadable(Call::Write, response.status))?;
+        if let Source::Template { .. } = &order.source {
+            self.templates.made(&created.provider_id, order, webhook_url);
+        }
+        Ok(created)
     }
 
     async fn find(
@@ -163,6 +167,7 @@ impl Provider for Adapter {
 
     async fn snapshot(&self, id: &ProviderEnvelopeId) -> Result<Snapshot, ProviderError> {
         let envelope = self.read(self.envelope_url(id, &[]), "get_envelope").await?;
+        self.templates.compare(id, &envelope);
         let progress = match wire::tells_progress(&envelope) || !self.dialect.is_first() {
             true => None,
             false => Some(self.read(self.envelope_url(id, &["status"]), "get_status").await?),
@@ -221,7 +226,8 @@ impl Provider for Adapter {
         let request =
             Request::get(self.envelope_url(id, &["pdf"]), "download_pdf").follow_redirects(REDIRECTS_MAX);
         let response = self.calls.transfer(self.authorised(request), Call::Read).await?;
-        let response = self.check(response, Call::Read).map_err(error::not_there_yet)?;
+        let response = self.check(response, Call::Read).inspect_err(|error| self.calls.slow_down(error));
+        let response = response.map_err(error::not_there_yet)?;
         if response.status == 202 {
             return Err(ProviderError::answered(Call::Read, 202, "", response.retry_after()));
         }

@@ -3,7 +3,6 @@
 mod first;
 mod second;
 
-use bytes::Bytes;
 use domain::parties::{PARTIES_MAX, Parties, Party};
 use domain::retry::Retry;
 use outbound::Request;
@@ -12,10 +11,7 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::dialect::Dialect;
-use crate::{Class, CreateOrder, FieldEdit, ProviderError};
-
-/// Longest upload, in bytes (atlas.md §18: not published, our own bound).
-pub(super) const UPLOAD_BYTES_MAX: usize = 25 * 1024 * 1024;
+use crate::{Class, CreateOrder, FieldEdit, ProviderError, Source};
 
 /// How the bytes of an upload travel in the first generation; the second has one way only.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -28,17 +24,29 @@ pub(super) enum Transport {
     Inline,
 }
 
+/// How uploads travel, and how long they may be, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Uploads {
+    pub(super) transport: Transport,
+    pub(super) bytes_max: usize,
+}
+
 /// The create call of an order. The transport follows from the order and the connection's options alone, because
 /// the vendor keeps its idempotency keys by transport.
 pub(super) fn create(
     dialect: Dialect,
-    transport: Transport,
+    uploads: Uploads,
     order: &CreateOrder,
     webhook_url: Option<&str>,
     route: impl Fn(&[&str]) -> Url,
 ) -> Result<Request, ProviderError> {
+    if let Source::Upload { bytes, .. } = &order.source
+        && bytes.len() > uploads.bytes_max
+    {
+        return Err(ProviderError::ours(Class::TooLarge, Retry::Never, "upload_too_large"));
+    }
     match dialect {
-        Dialect::First => first::create(transport, order, webhook_url, route),
+        Dialect::First => first::create(uploads.transport, order, webhook_url, route),
         Dialect::Second => second::create(order, route),
     }
 }
@@ -60,14 +68,6 @@ pub(super) fn send(
 /// The call that changes single fields of a draft; the first generation's only.
 pub(super) fn fields(url: Url, version: u64, edits: &[FieldEdit]) -> Result<Request, ProviderError> {
     first::fields(version, edits).map(|body| Request::patch_json(url, "edit_fields", &body))
-}
-
-/// Refuses an upload that the vendor would not take.
-fn fitting(bytes: &Bytes) -> Result<&Bytes, ProviderError> {
-    if bytes.len() > UPLOAD_BYTES_MAX {
-        return Err(ProviderError::ours(Class::TooLarge, Retry::Never, "upload_too_large"));
-    }
-    Ok(bytes)
 }
 
 /// Each party as the generation writes it: e-mail and name, revealed to the vendor, who invites them, and the rest.

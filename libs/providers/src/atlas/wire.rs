@@ -104,7 +104,11 @@ pub(super) fn claim(status: Option<&str>, count: Count, viewed: bool, reason: Op
         Some("declined") => Claim::Declined { reason },
         Some("voided" | "cancelled" | "canceled") => Claim::Voided,
         Some("expired") => Claim::Expired,
-        Some(_) | None => Claim::Hint,
+        Some(stranger) => {
+            reading::strange_status(stranger);
+            Claim::Hint
+        }
+        None => Claim::Hint,
     }
 }
 
@@ -152,6 +156,11 @@ pub(super) fn fields_version(value: &Value) -> Option<u64> {
 const IDS: [&str; 5] = ["/envelope_id", "/envelopeId", "/envelope/id", "/envelope/envelope_id", "/id"];
 /// The review link in an answer.
 const REVIEW_LINKS: [&str; 3] = ["/review_url", "/reviewUrl", "/envelope/review_url"];
+
+/// Whether it is a draft that the vendor sends by itself later; only the second generation has such.
+fn is_scheduled(core: &Value) -> bool {
+    status(core) == Some("review") && reading::text(core, &["/scheduledSendAt"]).is_some()
+}
 
 /// Whether signers have it and somebody's signature is awaited.
 fn is_out(core: &Value) -> bool {
@@ -202,7 +211,10 @@ pub(super) fn snapshot(dialect: Dialect, value: &Value, progress: Option<&Value>
             .any(|party| reading::text(party, &["/viewed_at", "/lastViewedAt"]).is_some());
     Some(Snapshot {
         provider_id: reading::envelope_id(value, &IDS)?,
-        claim: claim(word, counted, viewed, reason.clone()),
+        claim: match is_scheduled(core) {
+            true => Claim::Scheduled,
+            false => claim(word, counted, viewed, reason.clone()),
+        },
         detection: detection(dialect, core),
         fields_version: version(dialect, core),
         signed: counted.signed,

@@ -112,6 +112,34 @@ async fn a_void_with_a_reason_that_is_refused_is_tried_once_without_and_then_sto
 }
 
 #[tokio::test]
+async fn a_pdf_that_was_asked_for_too_fast_holds_all_calls_of_the_key_back() {
+    let desk = Desk::open().await;
+    let adapter = desk.adapter(json!({}));
+    let (id, _) = desk.draft(&adapter, 1).await;
+    desk.spoil("GET", "~/pdf", 1, json!({"status": 429, "headers": {"retry-after": "60"}})).await;
+    let error = adapter.download(&id).await.expect_err("too fast");
+    assert_eq!((error.class, error.retry), (Class::RateLimited, after(60)));
+    let held = adapter.snapshot(&id).await.expect_err("the limit counts every call");
+    assert_eq!((held.class, held.http), (Class::RateLimited, None));
+}
+
+#[tokio::test]
+async fn an_upload_beyond_the_connections_own_bound_is_not_sent() {
+    let desk = Desk::open().await;
+    for dialect in ["g1", "g2"] {
+        let adapter = desk.adapter(json!({"dialect": dialect, "upload_bytes_max": 10}));
+        assert_eq!(adapter.capabilities().upload_bytes_max, 10, "{dialect}");
+        let refused = adapter.create(&order(1, super::upload_source()), "k").await.expect_err("too long");
+        assert_eq!(
+            (refused.class, refused.code.as_str()),
+            (Class::TooLarge, "upload_too_large"),
+            "{dialect}"
+        );
+    }
+    assert!(desk.envelopes(1).await.is_empty());
+}
+
+#[tokio::test]
 async fn codes_are_read_in_every_shape_and_prose_is_not_kept() {
     let desk = Desk::open().await;
     let (id, _) = desk.draft(&desk.adapter(json!({})), 1).await;

@@ -51,6 +51,11 @@ async fn an_account_that_pays_itself_takes_nothing_from_the_platform() {
     let (id, version) = desk.draft(&adapter, 1).await;
     let refused = adapter.send(&id, &parties(), version, "send-1").await.expect_err("it has no credits");
     assert_eq!(refused.class, Class::QuotaExhausted);
+    let provide = json!({"name": "Client Three", "billing_mode": "child_pays", "initial_credits": 1});
+    let adapter = desk.adapter_with(PLATFORM_KEY, json!({"account": "ext_client-3", "provide": provide}));
+    let adapter = adapter.expect("an adapter");
+    let (id, version) = desk.draft(&adapter, 2).await;
+    adapter.send(&id, &parties(), version, "send-2").await.expect("it begins with a credit of its own");
     assert_eq!(desk.credits().await, CREDITS);
 }
 

@@ -115,6 +115,18 @@ async fn the_whole_life_is_reported_to_the_endpoint_under_its_own_secret() {
 }
 
 #[tokio::test]
+async fn a_signer_who_opened_it_is_shown_by_the_time() {
+    let atlas = atlas(quick()).await;
+    let id = created(&atlas).await;
+    atlas.post(&format!("/api/v1/envelopes/{id}/send"), json!({})).await;
+    assert_eq!(shown(&atlas, &id).await["participants"][0]["lastViewedAt"], Value::Null);
+    let mails = json_of(&atlas.get("/__sim/inbox").await);
+    assert_eq!(atlas.get(text_of(&mails[0]["sign_url"])).await.status, 200);
+    let participants = shown(&atlas, &id).await["participants"].clone();
+    assert!(participants[0]["lastViewedAt"].is_string() && participants[1]["lastViewedAt"].is_null());
+}
+
+#[tokio::test]
 async fn an_expired_envelope_says_so_and_cannot_be_voided() {
     let atlas = atlas(quick()).await;
     let id = created(&atlas).await;

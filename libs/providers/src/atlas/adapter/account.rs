@@ -37,6 +37,8 @@ pub(super) struct Wish {
     /// Whose credits its sends take.
     #[serde(default)]
     billing_mode: Billing,
+    /// Credits it begins with, where it pays itself.
+    initial_credits: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -93,12 +95,17 @@ impl Adapter {
                 Billing::PlatformPays => "platform_pays",
                 Billing::ChildPays => "child_pays",
             };
-            let body = json!({"external_id": external_id, "name": wish.name, "billing_mode": billing_mode});
+            let mut body =
+                json!({"external_id": external_id, "name": wish.name, "billing_mode": billing_mode});
+            if let Some(credits) = wish.initial_credits {
+                body["initial_credits"] = json!(credits);
+            }
             let url = self.calls.url(&["api"], &["platform", "connected-accounts"]);
             // the platform asks for itself: no account is named
             let request = Request::post_json(url, "provide_account", &body).bearer(&self.calls.key());
             let response = self.calls.send(request, Call::Write).await?;
-            let response = self.check(response, Call::Write)?;
+            let response =
+                self.check(response, Call::Write).inspect_err(|error| self.calls.slow_down(error))?;
             let answer: Value = calls::json_or_null(&response);
             let said = reading::text(&answer, &["/external_id", "/externalId"]);
             // another account's envelope is worse than none

@@ -11,6 +11,9 @@ use super::account::Wish;
 use crate::calls::Pace;
 use crate::{ConnectError, ConnectionSettings, CreditTerms};
 
+/// Longest upload, in bytes, unless the connection says otherwise (atlas.md §18: our own bound).
+const UPLOAD_BYTES_MAX: usize = 25 * 1024 * 1024;
+
 /// Options of an Atlas connection.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -24,6 +27,8 @@ pub(super) struct Options {
     /// How uploads travel: `multipart` or `inline`. The vendor keeps idempotency keys by transport, so it is to be
     /// changed only while no upload is under way.
     pub uploads: Transport,
+    /// Longest upload, in bytes: the vendor publishes none, so it can be set when it turns out to be another.
+    pub upload_bytes_max: usize,
     /// After how many seconds a connection without credits is tried again.
     quota_pause_seconds: f64,
     /// The header that carries the webhooks' signature, if it is another than the usual one.
@@ -51,6 +56,7 @@ impl Default for Options {
             account: None,
             provide: None,
             uploads: Transport::default(),
+            upload_bytes_max: UPLOAD_BYTES_MAX,
             quota_pause_seconds: 900.0,
             signature_header: None,
             credits: None,

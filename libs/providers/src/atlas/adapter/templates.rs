@@ -8,21 +8,34 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use domain::ids::ProviderEnvelopeId;
 use domain::parties::Parties;
 use parking_lot::Mutex;
 use serde_json::Value;
 
 use super::Adapter;
-use crate::{ProviderError, reading};
+use crate::{CreateOrder, ProviderError, reading};
 
 /// How long what was read counts.
 const KEPT_FOR: Duration = Duration::from_secs(300);
 /// Templates kept at most.
 const KEPT_MAX: usize = 100;
 
-/// Templates read lately.
+/// Envelopes whose first reading is compared with their order at most; of more nobody is warned.
+const MADE_MAX: usize = 1_000;
+
+/// Templates read lately, and envelopes made from them that were not read yet.
 #[derive(Default)]
-pub(super) struct Templates(Mutex<HashMap<String, (Instant, Arc<Asks>)>>);
+pub(super) struct Templates {
+    read: Mutex<HashMap<String, (Instant, Arc<Asks>)>>,
+    made: Mutex<HashMap<ProviderEnvelopeId, Given>>,
+}
+
+/// What an envelope was given when it was made.
+struct Given {
+    webhook_url: Option<String>,
+    metadata: BTreeMap<String, String>,
+}
 
 /// What a template asks for; `None` where the vendor does not say.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -33,12 +46,12 @@ struct Asks {
 
 impl Templates {
     fn known(&self, id: &str) -> Option<Arc<Asks>> {
-        let kept = self.0.lock();
+        let kept = self.read.lock();
         kept.get(id).filter(|(at, _)| at.elapsed() < KEPT_FOR).map(|(_, asks)| asks.clone())
     }
 
     fn keep(&self, id: &str, asks: Arc<Asks>) {
-        let mut kept = self.0.lock();
+        let mut kept = self.read.lock();
         if kept.len() >= KEPT_MAX {
             kept.clear();
         }
@@ -46,7 +59,27 @@ impl Templates {
     }
 
     pub(super) fn forget(&self, id: &str) {
-        self.0.lock().remove(id);
+        self.read.lock().remove(id);
+    }
+
+    /// Remembers what an envelope was given, until it is read.
+    pub(super) fn made(&self, id: &ProviderEnvelopeId, order: &CreateOrder, webhook_url: Option<&str>) {
+        let given =
+            Given { webhook_url: webhook_url.map(str::to_owned), metadata: order.correlation.clone() };
+        let mut made = self.made.lock();
+        if made.len() < MADE_MAX {
+            made.insert(id.clone(), given);
+        }
+    }
+
+    /// No page of the vendor's shows that an envelope made from a template keeps the webhook address and the metadata
+    /// (atlas.md §14, §23.13): its first reading tells. Without them it is polled, as every envelope is, but nobody
+    /// reports in between, and a person should know.
+    pub(super) fn compare(&self, id: &ProviderEnvelopeId, envelope: &Value) {
+        let Some(given) = self.made.lock().remove(id) else { return };
+        for lost in given.missing_in(envelope) {
+            tracing::warn!(provider.id = %id, lost, "an envelope made from a template does not carry what it was given");
+        }
     }
 }
 
@@ -72,6 +105,18 @@ impl Adapter {
             self.templates.forget(id);
         }
         refused.map_or(Ok(()), |code| Err(ProviderError::invalid(code)))
+    }
+}
+
+impl Given {
+    /// What the vendor has not kept of it.
+    fn missing_in(&self, envelope: &Value) -> Vec<&'static str> {
+        let address = reading::text(envelope, &["/webhook_url", "/webhookUrl", "/envelope/webhook_url"]);
+        let kept = reading::correlation(envelope, &["/metadata", "/envelope/metadata"]);
+        let reported = self.webhook_url.is_none() || address == self.webhook_url.as_deref();
+        let found = self.metadata.iter().all(|(key, value)| kept.get(key) == Some(value));
+        let all = [("webhook_url", reported), ("metadata", found)];
+        all.into_iter().filter(|(_, there)| !there).map(|(name, _)| name).collect()
     }
 }
 
@@ -110,6 +155,18 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn what_a_template_send_has_not_kept_is_named() {
+        let hook = "https://mw.test/v1/hooks/a";
+        let metadata = BTreeMap::from([("external_id".to_owned(), "20417".to_owned())]);
+        let given = Given { webhook_url: Some(hook.to_owned()), metadata };
+        let whole = json!({"webhook_url": hook, "metadata": {"external_id": "20417", "more": 1}});
+        assert!(given.missing_in(&whole).is_empty());
+        assert_eq!(given.missing_in(&json!({"webhook_url": null})), ["webhook_url", "metadata"]);
+        assert_eq!(given.missing_in(&json!({"webhook_url": hook, "metadata": {}})), ["metadata"]);
+        assert_eq!(Given { webhook_url: None, ..given }.missing_in(&whole), Vec::<&str>::new());
+    }
 
     fn set(names: &[&str]) -> Option<BTreeSet<String>> {
         Some(names.iter().map(|name| (*name).to_owned()).collect())

@@ -8,7 +8,7 @@ use outbound::{Part, Request};
 use serde_json::{Map, Value, json};
 use url::Url;
 
-use super::{Transport, fitting};
+use super::Transport;
 use crate::{CreateOrder, FieldEdit, ProviderError, Source, calls};
 
 /// Fields changed at once at most.
@@ -32,7 +32,7 @@ pub(super) fn create(
             Ok(Request::post_json(route(&["templates", id, "send"]), "send_template", &body))
         }
         (Source::Upload { bytes, .. }, Transport::Inline) => {
-            body.insert("document".into(), json!(STANDARD.encode(fitting(bytes)?)));
+            body.insert("document".into(), json!(STANDARD.encode(bytes)));
             Ok(Request::post_json(route(&["envelope"]), "create_envelope", &body))
         }
         (Source::Upload { file_name, content_type, bytes }, Transport::Multipart) => {
@@ -40,7 +40,7 @@ pub(super) fn create(
                 name: "file".into(),
                 file_name: Some(file_name.clone()),
                 content_type: Some(content_type.clone()),
-                bytes: fitting(bytes)?.clone(),
+                bytes: bytes.clone(),
             };
             let parts = std::iter::once(file).chain(body.into_iter().map(part)).collect();
             Ok(Request::post_multipart(route(&["envelope"]), "create_envelope", parts))

@@ -7,7 +7,6 @@ use outbound::Request;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::fitting;
 use crate::{CreateOrder, ProviderError, Source, calls};
 
 /// A draft. Bytes travel inside the body: the other way, an upload address of the vendor's, is never issued again,
@@ -19,7 +18,7 @@ pub(super) fn create(order: &CreateOrder, route: impl Fn(&[&str]) -> Url) -> Res
     let document = match &order.source {
         Source::Url(address) => json!({"url": address}),
         Source::Upload { file_name, content_type, bytes } => json!({
-            "base64": STANDARD.encode(fitting(bytes)?), "filename": file_name, "contentType": content_type,
+            "base64": STANDARD.encode(bytes), "filename": file_name, "contentType": content_type,
         }),
         Source::Template { .. } => return Err(ProviderError::unsupported()),
     };

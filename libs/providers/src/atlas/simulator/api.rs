@@ -9,11 +9,10 @@ use domain::time::Timestamp;
 use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use simulation::clock;
 use simulation::pdf::{self, Signature};
 
-use super::create::{Outcome, once, parties_with_links};
+use super::create::{Outcome, fingerprint, once, parties_with_links};
 use super::draft;
 use super::shared::{Account, Caller, bearer, written};
 use super::state::{Envelope, Event, Refusal, Status};
@@ -61,20 +60,18 @@ fn shown(envelope: &Envelope, now: Timestamp) -> Value {
 
 async fn read(
     State(account): State<Account>,
-    headers: HeaderMap,
+    caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Refusal> {
-    let caller = account.caller(&headers)?;
     let mut world = account.world();
     Ok(Json(shown(world.envelope_of(&id, &caller)?, clock::now())))
 }
 
 async fn status(
     State(account): State<Account>,
-    headers: HeaderMap,
+    caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Refusal> {
-    let caller = account.caller(&headers)?;
     let mut world = account.world();
     let envelope = world.envelope_of(&id, &caller)?;
     let next = envelope.current().filter(|_| envelope.status == Status::Pending);
@@ -96,38 +93,28 @@ struct Filter {
 /// Newest last; the cursor is the id of the last envelope of the page before.
 async fn list(
     State(account): State<Account>,
-    headers: HeaderMap,
+    caller: Caller,
     Query(filter): Query<Filter>,
 ) -> Result<Json<Value>, Refusal> {
-    let caller = account.caller(&headers)?;
     let (world, now) = (account.world(), clock::now());
     let limit = filter.limit.unwrap_or(PAGE_DEFAULT).clamp(1, PAGE_MAX);
-    let start = match &filter.cursor {
-        None => 0,
-        Some(cursor) => {
-            let place = world.order.iter().position(|id| id == cursor);
-            place.ok_or_else(|| Refusal::bad_request("Unknown cursor"))? + 1
-        }
-    };
-    let wanted = |envelope: &&Envelope| {
+    let wanted = |envelope: &Envelope| {
         envelope.org == caller.org
             && filter.status.as_deref().is_none_or(|word| word == envelope.status.word())
             && filter.external_id.as_deref().is_none_or(|id| envelope.external_id() == Some(id))
     };
-    let mut found = world.order[start..].iter().filter_map(|id| world.envelopes.get(id)).filter(wanted);
-    let page: Vec<&Envelope> = found.by_ref().take(limit).collect();
-    let next = found.next().and(page.last()).map(|last| last.id.clone());
+    let page = world.page(filter.cursor.as_deref(), limit, wanted);
+    let (page, next) = page.ok_or_else(|| Refusal::bad_request("Unknown cursor"))?;
     let items: Vec<Value> = page.into_iter().map(|envelope| shown(envelope, now)).collect();
     Ok(Json(json!({"items": items, "nextCursor": next})))
 }
 
 async fn fields(
     State(account): State<Account>,
-    headers: HeaderMap,
+    caller: Caller,
     Path(id): Path<String>,
     Json(body): Json<Value>,
 ) -> Result<Json<Value>, Refusal> {
-    let caller = account.caller(&headers)?;
     let version = body.get("fields_version").and_then(Value::as_u64);
     let version = version.ok_or_else(|| Refusal::bad_request("fields_version is needed"))?;
     let fields = body.get("fields").and_then(Value::as_array).cloned();
@@ -140,14 +127,12 @@ async fn fields(
 
 async fn send(
     State(account): State<Account>,
-    headers: HeaderMap,
+    caller: Caller,
     Path(id): Path<String>,
     body: Bytes,
 ) -> Result<Response, Refusal> {
-    let caller = account.caller(&headers)?;
-    let fingerprint = hex::encode(Sha256::digest(&body));
     let work = async { send_once(&account, &caller, &id, &body) };
-    Ok(once(&account, &headers, &format!("send {id}"), &fingerprint, work).await)
+    Ok(once(&account, &caller, &format!("send {id}"), &fingerprint(&body), work).await)
 }
 
 fn send_once(account: &Account, caller: &Caller, id: &str, body: &[u8]) -> Outcome {
@@ -172,21 +157,19 @@ fn send_once(account: &Account, caller: &Caller, id: &str, body: &[u8]) -> Outco
 
 async fn remind(
     State(account): State<Account>,
-    headers: HeaderMap,
+    caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Refusal> {
-    let caller = account.caller(&headers)?;
     let order = reminded(&account, &caller, &id)?;
     Ok(Json(json!({"envelope_id": id, "reminded_order": order})))
 }
 
 async fn void(
     State(account): State<Account>,
-    headers: HeaderMap,
+    caller: Caller,
     Path(id): Path<String>,
     body: Bytes,
 ) -> Result<Json<Value>, Refusal> {
-    let caller = account.caller(&headers)?;
     let refund = voided(&account, &caller, &id, &body)?;
     Ok(Json(json!({"envelope_id": id, "status": "voided", "refunded": refund})))
 }
@@ -228,10 +211,9 @@ async fn decline(
 /// 404 until the signed copy exists, then the way to a place that can be visited once.
 pub(super) async fn signed_pdf(
     State(account): State<Account>,
-    headers: HeaderMap,
+    caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Response, Refusal> {
-    let caller = account.caller(&headers)?;
     let mut world = account.world();
     let delay = std::time::Duration::from_millis(world.switches.pdf_delay_ms);
     let ready_at = world.envelope_of(&id, &caller)?.signed_at.map(|at| at.after(delay));

@@ -8,8 +8,9 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use bytes::Bytes;
 use domain::time::Timestamp;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 use simulation::{clock, files};
 
 use super::draft::{self, Draft, Submission};
@@ -27,20 +28,21 @@ pub(super) fn routes() -> Router<Account> {
 /// What a request with an idempotency key comes to.
 pub(super) type Outcome = Result<(u16, Value), Refusal>;
 
+/// The same for the same bytes.
+pub(super) fn fingerprint(body: &[u8]) -> String {
+    hex::encode(Sha256::digest(body))
+}
+
 /// Runs `work` once per key; without a key, always. Successes are remembered for 24 hours, refusals are not.
 pub(super) async fn once(
     account: &Account,
-    headers: &HeaderMap,
+    caller: &Caller,
     scope: &str,
     fingerprint: &str,
     work: impl Future<Output = Outcome>,
 ) -> Response {
-    let Some(key) =
-        headers.get("idempotency-key").map(|key| String::from_utf8_lossy(key.as_bytes()).into_owned())
-    else {
-        return written(work.await, false);
-    };
-    let claim = account.world().claim(scope, &key, fingerprint, account.hours(24), clock::now());
+    let Some(key) = &caller.idempotency_key else { return written(work.await, false) };
+    let claim = account.world().claim(scope, key, fingerprint, account.hours(24), clock::now());
     match claim {
         Err(refusal) => refusal.into_response(),
         Ok(Some(answer)) => written(Ok(answer), true),
@@ -49,7 +51,7 @@ pub(super) async fn once(
             let (status, body) = outcome.clone().unwrap_or_else(|refusal| (refusal.status, Value::Null));
             let answer =
                 Remembered::Answered { fingerprint: fingerprint.to_owned(), status, body, at: clock::now() };
-            account.world().settle(scope, &key, answer);
+            account.world().settle(scope, key, answer);
             written(outcome, false)
         }
     }
@@ -71,14 +73,13 @@ fn written(outcome: Outcome, replayed: bool) -> Response {
 
 async fn create(
     State(account): State<Account>,
-    headers: HeaderMap,
+    caller: Caller,
     request: Request,
 ) -> Result<Response, Refusal> {
-    let caller = account.caller(&headers)?;
     let submission = Submission::read(request).await?;
     let scope = format!("create {}", submission.transport);
-    let work = create_once(&account, caller, &submission);
-    Ok(once(&account, &headers, &scope, &submission.fingerprint, work).await)
+    let work = create_once(&account, caller.clone(), &submission);
+    Ok(once(&account, &caller, &scope, &submission.fingerprint, work).await)
 }
 
 async fn create_once(account: &Account, caller: Caller, submission: &Submission) -> Outcome {
@@ -179,10 +180,9 @@ pub(super) fn parties_with_links(account: &Account, envelope: &Envelope) -> Valu
 
 async fn template(
     State(account): State<Account>,
-    headers: HeaderMap,
+    _caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Response, Refusal> {
-    account.caller(&headers)?;
     let world = account.world();
     let template =
         world.templates.get(&id).ok_or_else(|| Refusal::new(404, "not_found", "No such template"))?;
@@ -195,15 +195,14 @@ async fn template(
 
 async fn from_template(
     State(account): State<Account>,
-    headers: HeaderMap,
+    caller: Caller,
     Path(id): Path<String>,
     request: Request,
 ) -> Result<Response, Refusal> {
-    let caller = account.caller(&headers)?;
     let submission = Submission::read(request).await?;
     let scope = format!("template {id}");
-    let work = async { from_template_once(&account, caller, &id, &submission.members) };
-    Ok(once(&account, &headers, &scope, &submission.fingerprint, work).await)
+    let work = async { from_template_once(&account, caller.clone(), &id, &submission.members) };
+    Ok(once(&account, &caller, &scope, &submission.fingerprint, work).await)
 }
 
 fn from_template_once(account: &Account, caller: Caller, id: &str, members: &Map<String, Value>) -> Outcome {

@@ -178,7 +178,7 @@ pub(super) fn parties(value: Option<&Value>) -> Result<Vec<Party>, Refusal> {
             token: String::new(),
             signed_at: None,
             reminded_at: None,
-            viewed: false,
+            viewed_at: None,
         });
     }
     Ok(parties)

@@ -191,7 +191,7 @@ async fn sign_page(
 ) -> Response {
     let t = token.t.unwrap_or_default();
     let world = &mut *account.world();
-    let events = match world.envelope(&id).and_then(|envelope| envelope.view(&t)) {
+    let events = match world.envelope(&id).and_then(|envelope| envelope.view(&t, clock::now())) {
         Ok(events) => events,
         Err(refusal) => return sorry(&refusal),
     };

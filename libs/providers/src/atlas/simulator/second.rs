@@ -12,14 +12,12 @@ use axum::{Json, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::HeaderMap;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
 use simulation::clock;
 
 use super::api::{object, reminded, signed_pdf, voided};
-use super::create::{Order, Outcome, drafted, once};
+use super::create::{Order, Outcome, drafted, fingerprint, once};
 use super::draft::{self, Source};
 use super::shared::{Account, Caller};
 use super::state::{Event, Generation, Party, Refusal, Status};
@@ -40,20 +38,13 @@ pub(super) fn routes() -> Router<Account> {
         .route("/api/v1/envelopes/{id}/pdf", get(signed_pdf))
 }
 
-async fn ping(State(account): State<Account>, headers: HeaderMap) -> Result<Json<Value>, Refusal> {
-    account.caller(&headers)?;
+async fn ping(_caller: Caller) -> Result<Json<Value>, Refusal> {
     Ok(Json(json!({"ok": true})))
 }
 
-async fn create(
-    State(account): State<Account>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, Refusal> {
-    let caller = account.caller(&headers)?;
-    let fingerprint = hex::encode(Sha256::digest(&body));
-    let work = create_once(&account, caller, &body);
-    Ok(once(&account, &headers, "v1 create", &fingerprint, work).await)
+async fn create(State(account): State<Account>, caller: Caller, body: Bytes) -> Result<Response, Refusal> {
+    let work = create_once(&account, caller.clone(), &body);
+    Ok(once(&account, &caller, "v1 create", &fingerprint(&body), work).await)
 }
 
 async fn create_once(account: &Account, caller: Caller, body: &[u8]) -> Outcome {
@@ -119,36 +110,25 @@ struct Page {
 /// Newest last; the cursor is the id of the last envelope of the page before. There is no filter.
 async fn list(
     State(account): State<Account>,
-    headers: HeaderMap,
+    caller: Caller,
     Query(page): Query<Page>,
 ) -> Result<Json<Value>, Refusal> {
-    let caller = account.caller(&headers)?;
     let (world, now) = (account.world(), clock::now());
     let limit = page.limit.unwrap_or(PAGE_DEFAULT);
     if limit == 0 || limit > PAGE_MAX {
         return Err(invalid("limit is between 1 and 100"));
     }
-    let start = match &page.cursor {
-        None => 0,
-        Some(cursor) => {
-            let place = world.order.iter().position(|id| id == cursor);
-            place.ok_or_else(|| invalid("Unknown cursor"))? + 1
-        }
-    };
-    let own = world.order[start..].iter().filter_map(|id| world.envelopes.get(id));
-    let mut own = own.filter(|envelope| envelope.org == caller.org);
-    let found: Vec<_> = own.by_ref().take(limit).collect();
-    let next = own.next().and(found.last()).map(|last| last.id.clone());
+    let found = world.page(page.cursor.as_deref(), limit, |envelope| envelope.org == caller.org);
+    let (found, next) = found.ok_or_else(|| invalid("Unknown cursor"))?;
     let items: Vec<Value> = found.into_iter().map(|envelope| shape::core(envelope, now)).collect();
     Ok(Json(json!({"items": items, "nextCursor": next})))
 }
 
 async fn read(
     State(account): State<Account>,
-    headers: HeaderMap,
+    caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Refusal> {
-    let caller = account.caller(&headers)?;
     let mut world = account.world();
     Ok(Json(shape::graph(world.envelope_of(&id, &caller)?, clock::now())))
 }
@@ -156,11 +136,10 @@ async fn read(
 /// Replaces participants and fields of a draft; `expectedVersion` counts if it is given.
 async fn edit(
     State(account): State<Account>,
-    headers: HeaderMap,
+    caller: Caller,
     Path(id): Path<String>,
     Json(body): Json<Value>,
 ) -> Result<Json<Value>, Refusal> {
-    let caller = account.caller(&headers)?;
     let participants = body.get("participants").map(|_| people(body.get("participants"))).transpose()?;
     let fields = body.get("fields").and_then(Value::as_array).cloned();
     if participants.is_some() && fields.is_none() {
@@ -184,14 +163,12 @@ async fn edit(
 
 async fn send(
     State(account): State<Account>,
-    headers: HeaderMap,
+    caller: Caller,
     Path(id): Path<String>,
     body: Bytes,
 ) -> Result<Response, Refusal> {
-    let caller = account.caller(&headers)?;
-    let fingerprint = hex::encode(Sha256::digest(&body));
     let work = async { send_once(&account, &caller, &id, &body) };
-    Ok(once(&account, &headers, &format!("v1 send {id}"), &fingerprint, work).await)
+    Ok(once(&account, &caller, &format!("v1 send {id}"), &fingerprint(&body), work).await)
 }
 
 fn send_once(account: &Account, caller: &Caller, id: &str, body: &[u8]) -> Outcome {
@@ -204,21 +181,19 @@ fn send_once(account: &Account, caller: &Caller, id: &str, body: &[u8]) -> Outco
 
 async fn remind(
     State(account): State<Account>,
-    headers: HeaderMap,
+    caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Refusal> {
-    let caller = account.caller(&headers)?;
     reminded(&account, &caller, &id)?;
     Ok(Json(json!({"reminded": true})))
 }
 
 async fn void(
     State(account): State<Account>,
-    headers: HeaderMap,
+    caller: Caller,
     Path(id): Path<String>,
     body: Bytes,
 ) -> Result<Json<Value>, Refusal> {
-    let caller = account.caller(&headers)?;
     voided(&account, &caller, &id, &body)?;
     Ok(Json(shape::graph(account.world().envelope(&id)?, clock::now())))
 }

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
+use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
 use domain::time::Timestamp;
+use http::request::Parts;
 use http::{HeaderMap, StatusCode, header};
 use parking_lot::{Mutex, MutexGuard};
 use secrecy::ExposeSecret;
@@ -25,6 +27,16 @@ pub(super) struct Caller {
     pub key: String,
     /// The connected account it acts for; none for its own.
     pub org: Option<String>,
+    /// The idempotency key of the request.
+    pub idempotency_key: Option<String>,
+}
+
+impl FromRequestParts<Account> for Caller {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, account: &Account) -> Result<Self, Refusal> {
+        account.caller(&parts.headers)
+    }
 }
 
 #[derive(Clone)]
@@ -96,16 +108,18 @@ impl Account {
         let given = bearer(headers).or_else(|| headers.get("x-api-key")?.to_str().ok());
         let key = given.filter(|key| world.keys.contains(*key));
         let key = key.ok_or_else(|| Refusal::new(401, "unauthorized", "Missing or unknown API key"))?;
+        let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let idempotency_key = headers.get("idempotency-key").map(text);
         let Some(account) = headers.get("atlas-account").map(|value| value.to_str().unwrap_or_default())
         else {
-            return Ok(Caller { key: key.to_owned(), org: None });
+            return Ok(Caller { key: key.to_owned(), org: None, idempotency_key });
         };
         if !world.platform_keys.contains(key) {
             return Err(Refusal::new(403, "forbidden", "Only platform keys act for connected accounts"));
         }
         let org = super::accounts::named(&world.orgs, account);
         let org = org.ok_or_else(|| Refusal::new(404, "not_found", "No such connected account"))?;
-        Ok(Caller { key: key.to_owned(), org: Some(org.id.clone()) })
+        Ok(Caller { key: key.to_owned(), org: Some(org.id.clone()), idempotency_key })
     }
 
     /// Sends an envelope: every check first, then the credit, then the mail to the first party and the webhook.

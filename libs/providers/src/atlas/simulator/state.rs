@@ -18,7 +18,8 @@ pub(super) struct Party {
     pub token: String,
     pub signed_at: Option<Timestamp>,
     pub reminded_at: Option<Timestamp>,
-    pub viewed: bool,
+    /// First opened by them.
+    pub viewed_at: Option<Timestamp>,
 }
 
 #[derive(Clone, Debug)]
@@ -115,10 +116,13 @@ impl Envelope {
     }
 
     /// A signer opens the sign page.
-    pub(super) fn view(&mut self, token: &str) -> Result<Vec<Event>, Refusal> {
+    pub(super) fn view(&mut self, token: &str, now: Timestamp) -> Result<Vec<Event>, Refusal> {
         let out = self.status == Status::Pending;
         let party = self.party(token)?;
-        let first = out && party.standing == Standing::Pending && !std::mem::replace(&mut party.viewed, true);
+        let first = out && party.standing == Standing::Pending && party.viewed_at.is_none();
+        if first {
+            party.viewed_at = Some(now);
+        }
         self.version += u64::from(first);
         Ok(if first { vec![Event::Viewed] } else { vec![] })
     }

@@ -115,6 +115,25 @@ impl World {
         self.envelopes.get_mut(id).ok_or_else(|| Refusal::new(404, "not_found", "No such envelope"))
     }
 
+    /// A page of the envelopes that fit, newest last, and the cursor of the next page: the id of the last envelope of
+    /// this one. `None` if there is no such cursor.
+    pub(super) fn page(
+        &self,
+        cursor: Option<&str>,
+        limit: usize,
+        fits: impl Fn(&Envelope) -> bool,
+    ) -> Option<(Vec<&Envelope>, Option<String>)> {
+        let start = match cursor {
+            None => 0,
+            Some(cursor) => self.order.iter().position(|id| id == cursor)? + 1,
+        };
+        let all = self.order.get(start..)?.iter().filter_map(|id| self.envelopes.get(id));
+        let mut found = all.filter(|envelope| fits(envelope));
+        let page: Vec<&Envelope> = found.by_ref().take(limit).collect();
+        let next = found.next().and(page.last()).map(|last| last.id.clone());
+        Some((page, next))
+    }
+
     /// What detection will find in a document of this title, and after which delay.
     pub(super) fn detection_of(&self, title: &str) -> (Detection, Duration) {
         let rule = self.detection_rules.iter().rev().find(|rule| title.contains(&rule.name));

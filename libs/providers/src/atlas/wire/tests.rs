@@ -118,6 +118,15 @@ fn the_second_generations_states_say_how_far_detection_is_and_which_version_a_se
         assert_eq!((found.claim, found.detection), (claim, Some(detection)), "{word}");
         assert_eq!((found.fields_version, found.revision), (Some(7), Some(7)), "{word}");
     }
+    let mut later =
+        json!({"envelope": {"id": "e9", "status": "review", "scheduledSendAt": "2026-11-02T09:00:00Z"}});
+    let claim = |answer: &Value| snapshot(Dialect::Second, answer, None).expect("a snapshot").claim;
+    assert_eq!(claim(&later), Claim::Scheduled, "the vendor sends it by itself");
+    later["envelope"]["status"] = json!("in_progress");
+    assert_eq!(claim(&later), Claim::Sent);
+    later["participants"] =
+        json!([{"orderIndex": 0, "lastViewedAt": "2026-11-02T09:01:00Z", "signedAt": null}]);
+    assert_eq!(claim(&later), Claim::Viewed);
     let standings: Vec<_> = read("in_progress").parties.iter().map(|party| party.standing).collect();
     assert_eq!(standings, [Standing::Pending, Standing::Waiting], "nobody signs beside others here");
     let resting: Vec<_> = read("review").parties.iter().map(|party| party.standing).collect();

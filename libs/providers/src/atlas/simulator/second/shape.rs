@@ -21,7 +21,7 @@ pub(super) fn core(envelope: &Envelope, now: Timestamp) -> Value {
         "status": word(envelope, now), "metadata": envelope.metadata,
         "createdAt": written(Some(envelope.created_at)), "sentAt": written(envelope.sent_at),
         "completedAt": written(envelope.signed_at), "declinedAt": written(envelope.declined_at),
-        "voidedAt": written(envelope.voided_at), "expiredAt": written(envelope.expired_at),
+        "voidedAt": written(envelope.voided_at), "expiredAt": written(envelope.expired_at), "scheduledSendAt": null,
     })
 }
 
@@ -40,7 +40,7 @@ pub(in super::super) fn participants(envelope: &Envelope) -> Value {
     let shown = |(place, party): (usize, &Party)| {
         let declined = (party.standing == Standing::Declined).then_some(envelope.declined_at).flatten();
         json!({"id": format!("par_{}_{}", envelope.id, party.order), "envelopeId": envelope.id, "orderIndex": place,
-               "name": party.name, "email": party.email, "signedAt": written(party.signed_at),
+               "name": party.name, "email": party.email, "signedAt": written(party.signed_at), "lastViewedAt": written(party.viewed_at),
                "declinedAt": written(declined), "declineReason": declined.and(envelope.reason.as_ref())})
     };
     envelope.parties.iter().enumerate().map(shown).collect()
