@@ -98,7 +98,7 @@ async fn fields_are_edited_under_the_lock_of_their_version() {
 }
 
 #[tokio::test]
-async fn an_order_the_vendor_cannot_carry_out_is_refused_for_good() {
+async fn an_order_the_vendor_cannot_carry_out_is_refused_for_good_before_anything_is_sent() {
     for stand in stands().await {
         let can = stand.provider.capabilities();
         let upload = |content_type: &str, bytes: usize| providers::Source::Upload {
@@ -114,6 +114,7 @@ async fn an_order_the_vendor_cannot_carry_out_is_refused_for_good() {
         if can.uploads {
             orders.push(upload("application/pdf", can.upload_bytes_max + 1));
         }
+        let before = stand.requests("", "/").await;
         for source in orders {
             let refused = stand.provider.create(&stand.order(1, source), "key-1").await.expect_err("refused");
             assert!(
@@ -122,7 +123,9 @@ async fn an_order_the_vendor_cannot_carry_out_is_refused_for_good() {
                 stand.kind
             );
             assert_eq!(refused.retry, domain::retry::Retry::Never, "{}", stand.kind);
+            assert!(!refused.code.is_empty(), "{}: it says what is wrong", stand.kind);
         }
+        assert_eq!(stand.requests("", "/").await, before, "{}: the vendor was called", stand.kind);
     }
 }
 

@@ -40,6 +40,37 @@ async fn without_the_audit_trail_an_end_before_its_time_is_somebodys_doing() {
 }
 
 #[tokio::test]
+async fn a_long_audit_trail_is_read_to_its_end() {
+    let office = Office::open().await;
+    let adapter = office.adapter(By::Key);
+    let id = office.sent(&adapter, 1).await;
+    for _ in 0..60 {
+        office.act(&id, "suggest").await;
+        office.act(&id, "resolve").await;
+    }
+    office.act(&id, "expire-by-hand").await;
+    assert!(
+        office.read(&format!("/public/v2/documents/{id}/audit-trail")).await["count"].as_u64() > Some(100)
+    );
+    // the date of expiry would say so too: only the trail knows why
+    let seen = adapter.snapshot(&id).await.expect("an answer");
+    assert_eq!(seen.claim, Claim::Voided);
+    office.act(&id, "decline-by-hand").await;
+    let seen = adapter.snapshot(&id).await.expect("an answer");
+    assert_eq!(seen.reason.expect("a reason").reveal(), Some("Terms not acceptable"));
+}
+
+#[tokio::test]
+async fn a_document_that_staff_completed_shows_that_nobody_signed() {
+    let office = Office::open().await;
+    let adapter = office.adapter(By::Key);
+    let id = office.sent(&adapter, 1).await;
+    office.act(&id, "complete-by-hand").await;
+    let seen = adapter.snapshot(&id).await.expect("an answer");
+    assert_eq!((seen.claim, seen.signed, seen.total), (Claim::Completed, 0, 2));
+}
+
+#[tokio::test]
 async fn why_somebody_declined_stands_in_the_audit_trail() {
     let office = Office::open().await;
     let adapter = office.adapter(By::Key);

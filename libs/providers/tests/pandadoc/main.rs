@@ -2,28 +2,28 @@
 //! goes wrong.
 
 mod access;
+#[path = "../common/mod.rs"]
+mod common;
 mod endings;
 mod missed;
 mod pace;
 mod twins;
 mod writes;
 
-use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::sync::Arc;
-use std::time::Duration;
 
-use domain::ids::{EnvelopeId, ProviderEnvelopeId};
+use common::{PATIENCE, Vendor, order_of, ours, people, secret, template, until, upload_source, url_source};
+use domain::ids::ProviderEnvelopeId;
 use domain::intake::Claim;
 use domain::parties::Parties;
-use outbound::{Outbound, Request};
+use outbound::Request;
 use providers::pandadoc::Adapter;
 use providers::pandadoc::simulator::{OAuthApp, Settings, Switches, start};
 use providers::{
     Class, ConnectionSettings, CreateOrder, OAuth, Provider, Snapshot, Source, TokenStore, TokensInMemory,
 };
-use secrecy::SecretString;
 use serde_json::{Value, json};
-use simulation::{Running, files};
 use tokio::net::TcpListener;
 
 const API_KEY: &str = "pd_matrix_1";
@@ -32,18 +32,19 @@ const FIRST_REFRESH: &str = "rt_first";
 const TEMPLATE: &str = "hryKLmY9qYZHjQCYQuSjRQ";
 /// Where the pre-made subscription points; nobody listens there.
 const HOOK: &str = "http://127.0.0.1:9/v1/hooks/pandadoc-sales";
-/// Nothing here takes longer, unless it is broken.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-fn secret(text: &str) -> SecretString {
-    SecretString::from(text.to_owned())
-}
 
 /// A simulated workspace, and the way to it.
 struct Office {
-    simulator: Running,
-    client: Outbound,
+    vendor: Vendor,
     hook: String,
+}
+
+impl Deref for Office {
+    type Target = Vendor;
+
+    fn deref(&self) -> &Vendor {
+        &self.vendor
+    }
 }
 
 /// How an adapter gets its access.
@@ -74,11 +75,8 @@ impl Office {
             ..Settings::default()
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let mut client = outbound::Settings::new("test");
-        client.allow_private_addresses = true;
         Self {
-            simulator: start(listener, settings).expect("the simulator starts"),
-            client: Outbound::new(client).expect("a client"),
+            vendor: Vendor::new(start(listener, settings).expect("the simulator starts")),
             hook: hook.unwrap_or(HOOK).to_owned(),
         }
     }
@@ -106,7 +104,7 @@ impl Office {
         };
         ConnectionSettings {
             connection: "pandadoc-sales".parse().expect("a connection id"),
-            base_url: self.simulator.url().parse().expect("an address"),
+            base_url: self.base_url(),
             key: Arc::new(|| secret(API_KEY)),
             oauth,
             webhook_url: Some(self.hook.parse().expect("an address")),
@@ -115,28 +113,10 @@ impl Office {
         }
     }
 
-    fn url(&self, path: &str) -> url::Url {
-        format!("{}{path}", self.simulator.url()).parse().expect("an address")
-    }
-
-    async fn ask(&self, request: Request) -> Value {
-        let answer = self.client.send(request).await.expect("the simulator answers");
-        assert!(answer.status < 400, "{} {:?}", answer.status, String::from_utf8_lossy(&answer.body));
-        answer.json().unwrap_or_default()
-    }
-
-    async fn get(&self, path: &str) -> Value {
-        self.ask(Request::get(self.url(path), "test")).await
-    }
-
     /// A read of the vendor's API under the key.
     async fn read(&self, path: &str) -> Value {
         let key = secret(&format!("API-Key {API_KEY}"));
         self.ask(Request::get(self.url(path), "test").secret_header(http::header::AUTHORIZATION, key)).await
-    }
-
-    async fn post(&self, path: &str, body: Value) -> Value {
-        self.ask(Request::post_json(self.url(path), "test", &body)).await
     }
 
     async fn act(&self, id: &ProviderEnvelopeId, act: &str) {
@@ -146,14 +126,7 @@ impl Office {
 
     /// The next request that fits goes wrong.
     async fn spoil(&self, method: &str, path: &str, action: Value) {
-        let wanted = json!({"method": method, "path": path});
-        self.post("/__sim/faults", json!({"match": wanted, "hold_ms": 1, "action": action})).await;
-    }
-
-    /// Requests of this method and exactly this path.
-    async fn requests(&self, method: &str, path: &str) -> usize {
-        let found = self.get(&format!("/__sim/requests?method={method}&path_prefix={path}")).await;
-        found.as_array().into_iter().flatten().filter(|request| request["path"] == path).count()
+        self.vendor.spoil(method, path, 1, action).await;
     }
 
     /// How often an action stands in the audit trail.
@@ -176,19 +149,6 @@ impl Office {
     }
 }
 
-async fn until(adapter: &Adapter, id: &ProviderEnvelopeId, wanted: impl Fn(&Snapshot) -> bool) -> Snapshot {
-    let look = async {
-        loop {
-            match adapter.snapshot(id).await {
-                Ok(seen) if wanted(&seen) => return seen,
-                Ok(_) => tokio::task::yield_now().await,
-                Err(error) => panic!("{error}"),
-            }
-        }
-    };
-    tokio::time::timeout(PATIENCE, look).await.expect("it stands as wished in time")
-}
-
 /// What a search finds, once it is not being made any more.
 async fn found(adapter: &Adapter, number: u8) -> Option<Snapshot> {
     let search = async {
@@ -202,48 +162,16 @@ async fn found(adapter: &Adapter, number: u8) -> Option<Snapshot> {
     tokio::time::timeout(PATIENCE, search).await.expect("it is made in time")
 }
 
-fn ours(number: u8) -> EnvelopeId {
-    EnvelopeId::from_bytes([number; 16])
-}
-
 fn parties() -> Parties {
-    let people = [("Client", "Dana Buyer", "dana@buyer.test"), ("Sender", "Sam Seller", "sam@acme.test")];
-    let owned = people.map(|(role, name, email)| (role.to_owned(), name.to_owned(), email.to_owned()));
-    Parties::sequential(owned).expect("well-formed parties")
-}
-
-fn url_source(office: &Office) -> Source {
-    Source::Url(format!("{}/files/order-1.pdf", office.simulator.url()))
+    people(["Client", "Sender"])
 }
 
 fn template_source() -> Source {
-    let prefill = [("Client.Company", "Buyer GmbH"), ("field:PO.Number", "PO-8812")];
-    let prefill = prefill.map(|(label, text)| (label.to_owned(), text.to_owned()));
-    Source::Template { id: TEMPLATE.to_owned(), prefill: BTreeMap::from(prefill) }
-}
-
-fn upload_source() -> Source {
-    Source::Upload {
-        file_name: "order.pdf".to_owned(),
-        content_type: "application/pdf".to_owned(),
-        bytes: files::order_pdf("1").into(),
-    }
+    template(TEMPLATE, &[("Client.Company", "Buyer GmbH"), ("field:PO.Number", "PO-8812")])
 }
 
 fn order(number: u8, source: Source) -> CreateOrder {
-    let correlation = [
-        (providers::ENVELOPE_ID_KEY, ours(number).to_string()),
-        (providers::EXTERNAL_ID_KEY, "20417".to_owned()),
-        (providers::CLIENT_REFERENCE_KEY, "deal-20417".to_owned()),
-    ];
-    CreateOrder {
-        name: format!("Order form {number}"),
-        source,
-        parties: parties(),
-        auto_send: false,
-        correlation: correlation.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
-        webhook_url: None,
-    }
+    order_of(number, source, parties())
 }
 
 /// Tokens that lie in memory.

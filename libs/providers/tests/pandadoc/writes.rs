@@ -127,6 +127,23 @@ impl Write {
         }
     }
 
+    /// A workspace that lacks what is to be made.
+    async fn office(self) -> Office {
+        match self {
+            Self::Subscribe => Office::with(quick(), None).await,
+            Self::CreateFromUrl
+            | Self::CreateFromTemplate
+            | Self::CreateFromUpload
+            | Self::Send
+            | Self::Remind
+            | Self::Void
+            | Self::Revert
+            | Self::Delete
+            | Self::Activate
+            | Self::Rotate => Office::open().await,
+        }
+    }
+
     /// What it is done to, made ready.
     async fn subject(self, office: &Office, adapter: &Adapter) -> String {
         match self {
@@ -215,19 +232,7 @@ async fn a_write_that_goes_wrong_says_what_is_known_and_has_its_effect_once() {
     for write in WRITES {
         for trouble in TROUBLES {
             let case = format!("{write:?} {trouble:?}");
-            let office = match write {
-                Write::Subscribe => Office::with(quick(), None).await,
-                Write::CreateFromUrl
-                | Write::CreateFromTemplate
-                | Write::CreateFromUpload
-                | Write::Send
-                | Write::Remind
-                | Write::Void
-                | Write::Revert
-                | Write::Delete
-                | Write::Activate
-                | Write::Rotate => Office::open().await,
-            };
+            let office = write.office().await;
             let adapter = office.adapter(By::OAuth(in_memory()));
             let subject = write.subject(&office, &adapter).await;
             adapter.subscription().await.expect("access is there already");
@@ -264,19 +269,7 @@ async fn a_write_that_goes_wrong_says_what_is_known_and_has_its_effect_once() {
 #[tokio::test]
 async fn a_key_that_is_refused_is_not_tried_twice_and_says_that_patience_does_not_help() {
     for write in WRITES {
-        let office = match write {
-            Write::Subscribe => Office::with(quick(), None).await,
-            Write::CreateFromUrl
-            | Write::CreateFromTemplate
-            | Write::CreateFromUpload
-            | Write::Send
-            | Write::Remind
-            | Write::Void
-            | Write::Revert
-            | Write::Delete
-            | Write::Activate
-            | Write::Rotate => Office::open().await,
-        };
+        let office = write.office().await;
         let adapter = office.adapter(By::Key);
         let subject = write.subject(&office, &adapter).await;
         let (method, path) = write.call(&subject);
