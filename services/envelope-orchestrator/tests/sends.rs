@@ -143,3 +143,22 @@ async fn a_send_whose_answer_is_lost_costs_one_credit() {
     assert_eq!((world.provider.calls("send "), sent(&world).len()), (3, 1));
     world.stop().await;
 }
+
+#[tokio::test]
+async fn a_document_that_somebody_has_open_is_sent_when_its_lock_has_ended_and_not_before() {
+    let world = World::new().await;
+    let made = world.create(request("deal-1")).await.expect("it is made");
+    world.until_stage(&made.envelope_id, Stage::Preparing).await;
+    world.clock.advance(Duration::from_secs(2));
+    world.until_stage(&made.envelope_id, Stage::InReview).await;
+    // longer than the pause where no end is told
+    let lock = Duration::from_secs(4);
+    world.provider.fail("send", [Fault::Lock(lock)]);
+    let asked = std::time::Instant::now();
+    world.send(&made.envelope_id).await.expect("it is asked for");
+    world.until(&made.envelope_id, |envelope| envelope.hold() == wire::HoldReason::Locked).await;
+    world.until_stage(&made.envelope_id, Stage::Sent).await;
+    assert!(asked.elapsed() >= lock, "knocked at a locked door");
+    assert_eq!(world.provider.calls("send "), 2);
+    world.stop().await;
+}

@@ -1,7 +1,7 @@
 //! Making the envelope at the provider, once.
 //!
-//! The key comes from the order, so a repeated call is the same call. Where the provider has no keys, or may have
-//! forgotten ours, an earlier try is searched for first; what it left is adopted.
+//! The key comes from the order, so a repeated call is the same call. Where the provider has no keys, may have
+//! forgotten ours, or answers nothing good to it, an earlier try is searched for first; what it left is adopted.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,6 +17,9 @@ use super::look::{is_out, observation};
 use super::{Job, Worker};
 use crate::holds::Turn;
 
+/// After so many tries under one key it is also looked for what an earlier one may have left (atlas.md §12, §17): a twin
+/// that never ends, or a provider that breaks over this very call, would else be asked until the key is forgotten.
+const KEY_TRIES: u32 = 5;
 /// Tries to learn the review link of an envelope whose id a webhook told.
 const LINK_TRIES: u32 = 8;
 
@@ -66,7 +69,8 @@ impl Worker {
     async fn left_by_earlier_try(&self, job: &Job, order: &Order) -> Result<Option<Snapshot>, Halt> {
         let can = job.provider.capabilities();
         let started = self.now().since(job.envelope.stage_since);
-        if can.idempotency_keys && started < can.key_window {
+        let remembered = can.idempotency_keys && started < can.key_window;
+        if remembered && !job.attempt.is_multiple_of(KEY_TRIES) {
             return Ok(None);
         }
         if !can.idempotency_keys && job.attempt == 1 && can.search_lag > Duration::ZERO {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use domain::envelope::{Command, Detection, Effect, HoldReason, Source, still_needed};
 use domain::intake::Claim;
 use domain::parties::Parties;
+use domain::retry::Retry;
 use providers::{Class, ProviderError};
 
 use super::halt::{Halt, Step, told};
@@ -16,7 +17,7 @@ use crate::holds::Turn;
 
 /// Pause before a send is tried again whose twin may still be running.
 const TWIN_PAUSE: Duration = Duration::from_secs(2);
-/// Pause before a locked document is tried again.
+/// Pause before a locked document is tried again, where the provider does not say when the lock ends.
 const LOCK_PAUSE: Duration = Duration::from_secs(30);
 
 impl Worker {
@@ -69,7 +70,10 @@ impl Worker {
             Class::Conflict | Class::NotReady => self.look_into(job).await,
             Class::Locked => {
                 self.hold(job, HoldReason::Locked).await?;
-                Err(Halt::retry(self.tuning.scaled(LOCK_PAUSE), told(error)))
+                let ends = if let Retry::After(ends) = error.retry { Some(ends) } else { None };
+                let pause = ends.unwrap_or_else(|| self.tuning.scaled(LOCK_PAUSE));
+                // others may wait for the same lock
+                Err(Halt::retry(pause.mul_f64(1.0 + 0.1 * runtime::random::jitter()), told(error)))
             }
             Class::NotFound => self.unseen(job, error).await,
             Class::InvalidRequest

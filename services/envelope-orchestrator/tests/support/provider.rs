@@ -25,6 +25,8 @@ use tokio::sync::watch;
 pub enum Fault {
     /// Refused with this class; nothing happened.
     Refuse(Class),
+    /// Refused because somebody has it open, for so long; nothing happened.
+    Lock(Duration),
     /// It happened, but the answer is lost.
     LoseAnswer,
     /// It happened, but the answer comes only once the gate is opened.
@@ -180,7 +182,7 @@ impl Scripted {
                 assert!(opened, "the gate is opened before the test ends");
                 if self.state.lock().loses_gated { Err(error(Class::OutcomeUnknown)) } else { Ok(()) }
             }
-            Some(Fault::Refuse(_)) | None => Ok(()),
+            Some(Fault::Refuse(_) | Fault::Lock(_)) | None => Ok(()),
         }
     }
 
@@ -301,6 +303,9 @@ impl Provider for Scripted {
         let fault = self.enter("send", format!("send {id} {key}"));
         if let Some(Fault::Refuse(class)) = fault {
             return Err(error(class));
+        }
+        if let Some(Fault::Lock(ends)) = fault {
+            return Err(ProviderError { retry: Retry::After(ends), ..error(Class::Locked) });
         }
         let known = self.known(id)?;
         if !self.state.lock().keys.contains_key(key) {
