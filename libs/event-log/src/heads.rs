@@ -97,8 +97,34 @@ impl HeadCache {
         head.end = end;
     }
 
+    /// Forgets an entity that is remembered to end at `version`, which proved wrong. Where another append of this
+    /// process has moved the end meanwhile, what it learnt is kept: reading it again would cost each loser a look.
+    pub(crate) fn forget_end(&mut self, key: &EntityKey, version: Version) {
+        if self.0.peek(key).is_some_and(|head| head.end.version == version) {
+            self.forget(key);
+        }
+    }
+
     /// Forgets an entity: its head must be read again.
     pub(crate) fn forget(&mut self, key: &EntityKey) {
         self.0.pop(key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Category, Entity};
+
+    #[test]
+    fn what_another_append_has_learnt_is_kept_by_those_that_it_overtook() {
+        let key = Entity::new(Category::Envelopes, &"acme".parse().unwrap(), "one").unwrap().key();
+        let (mut heads, command) = (HeadCache::default(), CommandId::from_bytes([7; 16]));
+        heads.learn(&key, &[]);
+        heads.advance(&key, Version::NONE, ChainEnd { version: Version(5), ..ChainEnd::default() }, command);
+        heads.forget_end(&key, Version::NONE);
+        assert!(matches!(heads.admit(&key, Expected::Any, &command), Admission::Duplicate(5)));
+        heads.forget_end(&key, Version(5));
+        assert!(!heads.knows(&key), "what proved wrong is read again");
     }
 }

@@ -72,8 +72,9 @@ pub(super) async fn append(
                 log.heads.lock().forget(&key);
                 return Ok(Appended::at(sequence, !uncertain));
             }
-            // Somebody was faster, or an earlier try of this command is stored: the leader knows.
-            Published::WrongSequence => log.heads.lock().forget(&key),
+            // Somebody was faster, or an earlier try of this command is stored: the leader knows, unless it was
+            // an append of this process, which remembered it.
+            Published::WrongSequence => log.heads.lock().forget_end(&key, end.version),
             Published::Unknown => {
                 uncertain = true;
                 log.heads.lock().forget(&key);
