@@ -11,6 +11,9 @@ use crate::wire::ingress as wire;
 use crate::wire::ingress::parked_event::Fact;
 use crate::{DecodeError, Encoded};
 
+/// The verdict on a delivery whose key was erased while it waited: there was nothing left to hand over.
+pub const ERASED: &str = "erased";
+
 /// The schema that is written.
 const SCHEMA: u32 = 1;
 
@@ -19,9 +22,9 @@ const SCHEMA: u32 = 1;
 pub enum ParkedEvent {
     /// A delivery is kept until verification takes it.
     Parked(Parked),
-    /// Verification took it, or refused it for good.
+    /// It waits no more: verification took it, or refused it for good, or it was erased.
     HandedOver {
-        /// Name of the verdict, for example `accepted`.
+        /// Name of the verdict, for example `verdict_accepted`, or [`ERASED`].
         verdict: String,
         /// When.
         at: Timestamp,

@@ -73,6 +73,8 @@ pub enum Refusal {
     PathWrong,
     /// It comes from an address that is none of the vendor's.
     SourceUnexpected,
+    /// It had been taken in, and its connection is not in the configuration any more: nothing can prove it now.
+    ConnectionUnknown,
 }
 
 impl Refusal {
@@ -87,6 +89,7 @@ impl Refusal {
             Refusal::TimestampOutOfWindow => "timestamp_out_of_window",
             Refusal::PathWrong => "path_wrong",
             Refusal::SourceUnexpected => "source_unexpected",
+            Refusal::ConnectionUnknown => "connection_unknown",
         }
     }
 }

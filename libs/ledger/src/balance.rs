@@ -177,8 +177,8 @@ fn door(counts: &Counts, hour_ms: i64) -> Vec<Line> {
     // Handing over is counted when it happens, so only all hours together must add up.
     if hour_ms == 0 && get(names::PARKED) > 0 {
         let waiting = get(names::PARKED_WAITING) + get(names::PARKED_DEAD_LETTER);
-        let says = "parked = handed over + waiting";
-        lines.push(exact(says, get(names::PARKED), get(names::HANDED_OVER) + waiting));
+        let ended = get(names::HANDED_OVER) + get(names::PARKED_ERASED);
+        lines.push(exact("parked = handed over + erased + waiting", get(names::PARKED), ended + waiting));
     }
     lines
 }

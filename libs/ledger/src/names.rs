@@ -28,6 +28,8 @@ pub const DISCARDED: &str = "discarded";
 pub const PARKED: &str = "parked";
 /// Of the parked: handed over.
 pub const HANDED_OVER: &str = "parked.handed_over";
+/// Of the parked: erased while they waited, so that nothing was left to hand over.
+pub const PARKED_ERASED: &str = "parked.erased";
 /// Of the parked: verification has not taken them yet.
 pub const PARKED_WAITING: &str = "parked.waiting";
 /// Of the parked: given up: a person must decide.

@@ -133,6 +133,7 @@ async fn read(
         tracestate: trace.tracestate.unwrap_or_default(),
         peer_ip: sender.map(|sender| sender.to_string()).unwrap_or_default(),
         acknowledged: false,
+        parked: None,
     };
     Ok((delivery, room))
 }

@@ -15,13 +15,14 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 use tracing::Instrument as _;
 
+use crate::dead_letters::DeadLetters;
 use crate::intake::{Intake, Verdict};
 use crate::keys;
 use crate::ledger::{self, LedgerView};
 use crate::parked::Parked;
 use crate::quarantine::Quarantine;
 use crate::reconcile;
-use crate::refusal::Came;
+use crate::refusal::{Came, ParkedAs};
 
 /// Largest gRPC message taken: a body with its headers.
 pub const MESSAGE_BYTES_MAX: usize = BODY_BYTES_MAX + 128 * 1024;
@@ -37,6 +38,7 @@ pub struct Service {
     parked: Arc<Parked>,
     quarantine: Arc<Quarantine>,
     jobs: Jobs,
+    dead_letters: DeadLetters,
     shutdown: CancellationToken,
 }
 
@@ -47,8 +49,10 @@ impl Service {
         parked: Arc<Parked>,
         quarantine: Arc<Quarantine>,
         jobs: Jobs,
+        dead_letters: DeadLetters,
     ) -> Self {
-        Self { intake, ledger, parked, quarantine, jobs, shutdown: CancellationToken::new() }
+        let shutdown = CancellationToken::new();
+        Self { intake, ledger, parked, quarantine, jobs, dead_letters, shutdown }
     }
 
     /// The same, with these jobs.
@@ -159,6 +163,27 @@ impl VerificationService for Service {
     ) -> Result<Response<wire::RunJobResponse>, Status> {
         reconcile::run(&self.jobs, request.into_inner()).await.map(Response::new)
     }
+
+    async fn list_dead_letters(
+        &self,
+        request: Request<wire::ListDeadLettersRequest>,
+    ) -> Result<Response<wire::ListDeadLettersResponse>, Status> {
+        self.dead_letters.list(request.get_ref()).await.map(Response::new)
+    }
+
+    async fn retry_dead_letter(
+        &self,
+        request: Request<wire::RetryDeadLetterRequest>,
+    ) -> Result<Response<wire::RetryDeadLetterResponse>, Status> {
+        self.dead_letters.retry(request.get_ref()).await.map(Response::new)
+    }
+
+    async fn discard_dead_letter(
+        &self,
+        request: Request<wire::DiscardDeadLetterRequest>,
+    ) -> Result<Response<wire::DiscardDeadLetterResponse>, Status> {
+        self.dead_letters.discard(request.get_ref()).await.map(Response::new)
+    }
 }
 
 async fn judge(intake: &Intake, delivery: Option<wire::Delivery>) -> Result<wire::Answer, Status> {
@@ -176,7 +201,12 @@ async fn judge(intake: &Intake, delivery: Option<wire::Delivery>) -> Result<wire
         rpc.method = "countersign.verification.v1.VerificationService/AcceptStream",
     );
     received.continue_in(&span, intake.since(Timestamp(delivery.received_at_ms)));
-    let came = Came { peer: delivery.peer_ip.parse().ok(), acknowledged: delivery.acknowledged };
+    let parked = delivery.parked.as_ref();
+    let came = Came {
+        peer: delivery.peer_ip.parse().ok(),
+        acknowledged: delivery.acknowledged,
+        parked: parked.and_then(|parked| Some(ParkedAs::new(&parked.id, parked.tenant.parse().ok()?))),
+    };
     let delivery = raw(delivery)?;
     async {
         let ours = TraceContext::current();

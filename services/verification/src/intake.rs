@@ -5,11 +5,12 @@ use std::time::Duration;
 use domain::intake::{RawDelivery, Refusal};
 use event_log::{EventLog, TraceContext};
 use runtime::clock::Clock;
+use runtime::config::QuarantineLimits;
 use runtime::random::new_id;
 
 use crate::append::StoreError;
 use crate::connections::Connections;
-use crate::refusal::{Came, Refusals};
+use crate::refusal::{Came, Home, Refusals};
 use crate::signals::{Proved, Signals, Stored, count};
 
 /// When a sender is asked to come again while the log takes no writes.
@@ -27,7 +28,7 @@ pub enum Verdict {
     },
     /// Not believed.
     Refused(Refusal),
-    /// No such connection.
+    /// No such connection, and nobody was told that the delivery is kept.
     UnknownConnection,
     /// The log takes no writes: nothing is kept, the sender must come again.
     Unavailable {
@@ -75,21 +76,31 @@ impl Intake {
     /// Judges a delivery that came like this. Any verdict but [`Verdict::Unavailable`] and
     /// [`Verdict::UnknownConnection`] is durable, except that of a refusal of which only the number is kept: that is
     /// durable a moment later, and its sender was told no.
+    ///
+    /// One that was parked is kept whatever becomes of it, for its sender was answered 200: if its connection is not in
+    /// the configuration any more, in quarantine, from where it can be released once it is back. Handed over again, it
+    /// is the same arrival, and is counted once.
     pub async fn accept(&self, delivery: RawDelivery, came: Came, trace: TraceContext) -> Verdict {
+        if let Some(parked) = &came.parked {
+            match self.refusals.refused_before(parked).await {
+                Ok(None) => {}
+                Ok(Some(refusal)) => return Verdict::Refused(refusal),
+                Err(error) => return unavailable(&error),
+            }
+        }
         let Some(known) = self.connections.get(&delivery.connection) else {
-            return Verdict::UnknownConnection;
+            let Some(parked) = came.parked.clone() else { return Verdict::UnknownConnection };
+            let home = Home { tenant: parked.tenant(), limits: &QuarantineLimits::default() };
+            return self.refuse(home, delivery, came, Refusal::ConnectionUnknown, &trace).await;
         };
         let key_id = match known.prove(&delivery, came.peer, None) {
             Ok(key_id) => key_id,
             Err(refusal) => {
-                count(&delivery.connection, "quarantined");
-                return match self.refusals.take(&known, delivery, came, refusal, &trace).await {
-                    Ok(()) => Verdict::Refused(refusal),
-                    Err(error) => unavailable(&error),
-                };
+                let home = Home { tenant: &known.tenant, limits: &known.quarantine };
+                return self.refuse(home, delivery, came, refusal, &trace).await;
             }
         };
-        let arrival = hex::encode(new_id());
+        let arrival = came.parked.as_ref().map_or_else(|| hex::encode(new_id()), |parked| parked.arrival());
         let proved = Proved {
             known: &known,
             key_id: &key_id,
@@ -100,6 +111,21 @@ impl Intake {
         };
         match self.signals.store_all(proved).await {
             Ok(Stored { new, known }) => Verdict::Accepted { new, known },
+            Err(error) => unavailable(&error),
+        }
+    }
+
+    async fn refuse(
+        &self,
+        home: Home<'_>,
+        delivery: RawDelivery,
+        came: Came,
+        refusal: Refusal,
+        trace: &TraceContext,
+    ) -> Verdict {
+        count(&delivery.connection, "quarantined");
+        match self.refusals.take(home, delivery, came, refusal, trace).await {
+            Ok(()) => Verdict::Refused(refusal),
             Err(error) => unavailable(&error),
         }
     }

@@ -14,6 +14,7 @@
 mod append;
 mod budget;
 mod connections;
+mod dead_letters;
 mod grpc;
 mod intake;
 mod keys;
@@ -39,6 +40,7 @@ use runtime::tasks::Tasks;
 use tokio_util::sync::CancellationToken;
 
 use crate::connections::Connections;
+use crate::dead_letters::DeadLetters;
 use crate::grpc::Service;
 use crate::intake::Intake;
 use crate::ledger::LedgerView;
@@ -95,7 +97,14 @@ impl Verification {
         let quarantine =
             Arc::new(Quarantine::new(log.clone(), clock.clone(), intake.clone(), ledger.clone()));
         let jobs = reconcile::none(&log, &clock);
-        let service = Service::new(intake.clone(), ledger.clone(), waiting, quarantine.clone(), jobs.clone());
+        let service = Service::new(
+            intake.clone(),
+            ledger.clone(),
+            waiting,
+            quarantine.clone(),
+            jobs.clone(),
+            DeadLetters(log.clone()),
+        );
         Ok(Self { service, ledger, parked, intake, quarantine, jobs, clock, log })
     }
 

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use contracts::parked::ParkedEvent;
+use contracts::parked::{ERASED, ParkedEvent};
 use contracts::seal::Opener;
 use contracts::wire::ledger::{Count, Tally};
 use domain::ids::ConnectionId;
@@ -14,7 +14,7 @@ use ledger::{DeskError, names};
 use projection::{Projection, Rows, View, ViewError};
 
 /// Name of the follower that hands over.
-const HANDOVER: &str = "ingress-handover";
+pub const HANDOVER: &str = "ingress-handover";
 /// Entity → connection: one entity a connection keeps the order of arrival.
 const ENTITIES: &str = "parked-entities";
 
@@ -42,9 +42,10 @@ impl View for ParkedView {
                     rows.put(ENTITIES, entity, parked.connection.as_str().as_bytes())?;
                     ledger::count(rows, &parked.connection, parked.received_at, &[(names::PARKED, 1)])?;
                 }
-                ParkedEvent::HandedOver { at, .. } => {
+                ParkedEvent::HandedOver { verdict, at } => {
+                    let what = if verdict == ERASED { names::PARKED_ERASED } else { names::HANDED_OVER };
                     if let Some(connection) = rows.get(ENTITIES, entity)?.and_then(|row| name(&row)) {
-                        ledger::count(rows, &connection, at, &[(names::HANDED_OVER, 1)])?;
+                        ledger::count(rows, &connection, at, &[(what, 1)])?;
                     }
                 }
             }
@@ -88,7 +89,8 @@ impl Parked {
                 total.counts.iter().filter(|count| count.name == name).map(|count| count.count).sum::<u64>()
             };
             let given_up = letters.get(&total.connection).copied().unwrap_or_default();
-            let open = get(names::PARKED).saturating_sub(get(names::HANDED_OVER)).saturating_sub(given_up);
+            let ended = get(names::HANDED_OVER) + get(names::PARKED_ERASED) + given_up;
+            let open = get(names::PARKED).saturating_sub(ended);
             let waiting = if handled < position { open } else { 0 };
             for (name, count) in [(names::PARKED_WAITING, waiting), (names::PARKED_DEAD_LETTER, given_up)] {
                 total.counts.push(Count { name: name.to_owned(), count });

@@ -4,20 +4,20 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use contracts::intake::{IntakeEvent, Quarantined, delivery_to_wire, quarantined_group};
-use contracts::seal::Sealer;
+use contracts::seal::{Opener, Sealer};
 use contracts::wire::verification as wire;
 use domain::envelope::Digest;
-use domain::ids::CommandId;
+use domain::ids::{CommandId, TenantId};
 use domain::intake::{RawDelivery, Refusal};
-use event_log::{Category, Entity, EventLog, Expected, TraceContext, event_id};
+use event_log::{AppendError, Category, Entity, EventLog, Expected, TraceContext, Version, event_id};
 use runtime::clock::Clock;
-use runtime::random::new_id;
+use runtime::config::QuarantineLimits;
+use runtime::random::{derive_id, new_id};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 
-use crate::append::{StoreError, commit, raw};
+use crate::append::{StoreError, blob_of, commit, let_go, raw};
 use crate::budget::{Budget, Keep};
-use crate::connections::Known;
 use crate::tally::Tally;
 
 /// Refused deliveries that are written at a time. Each is two durable writes, and what is genuine must not wait behind
@@ -34,12 +34,54 @@ pub struct Refusals {
 }
 
 /// How a delivery came here.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Came {
     /// The address of its sender, as far as one is known.
     pub peer: Option<IpAddr>,
     /// Whether its sender was answered 200 already, and will not come again.
     pub acknowledged: bool,
+    /// How ingress had parked it; `None` for one that was not, or that an older ingress hands over.
+    pub parked: Option<ParkedAs>,
+}
+
+/// A delivery that was parked: handed over twice, it is taken once.
+#[derive(Clone, Debug)]
+pub struct ParkedAs {
+    /// The command that quarantines it, if it must be: the same however often it is handed over.
+    command: CommandId,
+    /// The tenant that its connection had then.
+    tenant: TenantId,
+}
+
+impl ParkedAs {
+    /// As ingress tells it; `id` is that of the parked delivery.
+    pub fn new(id: &str, tenant: TenantId) -> Self {
+        Self { command: CommandId::from_bytes(derive_id("parked delivery", &[id])), tenant }
+    }
+
+    /// The tenant that its connection had when it was parked.
+    pub const fn tenant(&self) -> &TenantId {
+        &self.tenant
+    }
+
+    /// What makes its arrival its own. The quarantine has it under the same name, so that its signals are stored once
+    /// even if it was quarantined, handed over again, and released.
+    pub fn arrival(&self) -> String {
+        quarantine_id(&self.command)
+    }
+}
+
+fn quarantine_id(command: &CommandId) -> String {
+    format!("q-{}", hex::encode(command.as_bytes()))
+}
+
+/// Where what is refused of a connection is kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Home<'a> {
+    /// Whose it is.
+    pub tenant: &'a TenantId,
+    /// How much of it is kept.
+    pub limits: &'a QuarantineLimits,
 }
 
 /// A delivery that was refused, how it came, and why.
@@ -66,7 +108,7 @@ impl Refusals {
     /// What is recorded is durable when it returns; what is only counted, a moment later.
     pub async fn take(
         &self,
-        known: &Known,
+        home: Home<'_>,
         delivery: RawDelivery,
         came: Came,
         refusal: Refusal,
@@ -76,7 +118,7 @@ impl Refusals {
         metrics::counter!("verification_refused_total", "connection" => connection.to_string(), "reason" => refusal.code())
             .increment(1);
         let now = self.clock.now();
-        let admission = self.budget.admit(connection, &known.quarantine, size(&delivery), now);
+        let admission = self.budget.admit(connection, home.limits, size(&delivery), now);
         if admission.aloud {
             let (reason, body_bytes) = (refusal.code(), delivery.body.len());
             tracing::warn!(%connection, reason, body_bytes, "delivery refused; of many such, few are told here");
@@ -85,19 +127,44 @@ impl Refusals {
         if keep == Keep::Number {
             metrics::counter!("verification_refused_unrecorded_total", "connection" => connection.to_string())
                 .increment(1);
-            return self.tally.add(&known.tenant, connection, refusal, delivery.received_at).await;
+            return self.tally.add(home.tenant, connection, refusal, delivery.received_at).await;
         }
         let _turn = self.writing.acquire().await.expect("invariant: it is never closed");
-        self.keep(known, Refused { delivery, came, refusal, trace }, keep).await
+        self.keep(home, Refused { delivery, came, refusal, trace }, keep).await
     }
 
-    async fn keep(&self, known: &Known, refused: Refused<'_>, keep: Keep) -> Result<(), StoreError> {
-        let Refused { delivery, came: Came { peer, acknowledged }, refusal, trace } = refused;
+    /// Why a delivery that was parked was refused when it was handed over before; `None` when it was not. It is in
+    /// quarantine then, or was, and is not judged again.
+    ///
+    /// # Errors
+    /// When the log does not answer.
+    pub async fn refused_before(&self, parked: &ParkedAs) -> Result<Option<Refusal>, StoreError> {
+        let entity = Entity::new(Category::Intake, &parked.tenant, parked.arrival())?;
+        let history = self.log.read(&entity, Version::NONE).await?;
+        let Some(event) = history.first().and_then(|recorded| recorded.events.first()) else {
+            return Ok(None);
+        };
+        // Why is not sealed.
+        let opener = Opener::new(None);
+        let (kind, payload) = (&event.kind, &event.payload);
+        Ok(match contracts::intake::decode(kind, event.schema, payload, &event.id, &opener)? {
+            IntakeEvent::Quarantined(quarantined) => Some(quarantined.reason),
+            IntakeEvent::Accepted(_)
+            | IntakeEvent::Duplicated(_)
+            | IntakeEvent::Released(_)
+            | IntakeEvent::Discarded(_)
+            | IntakeEvent::Refused(_) => None,
+        })
+    }
+
+    async fn keep(&self, home: Home<'_>, refused: Refused<'_>, keep: Keep) -> Result<(), StoreError> {
+        let Refused { delivery, came: Came { peer, acknowledged, parked }, refusal, trace } = refused;
         let connection = delivery.connection.clone();
-        let command = CommandId::from_bytes(new_id());
+        let command =
+            parked.as_ref().map_or_else(|| CommandId::from_bytes(new_id()), |parked| parked.command);
+        let tenant = parked.as_ref().map_or(home.tenant, |parked| &parked.tenant);
         let id = event_id(&command, 0);
-        let entity =
-            Entity::new(Category::Intake, &known.tenant, format!("q-{}", hex::encode(command.as_bytes())))?;
+        let entity = Entity::new(Category::Intake, tenant, quarantine_id(&command))?;
         // A key of its own: giving it up erases it and nothing else.
         let key_group = quarantined_group(entity.id());
         let (at, bytes) = (delivery.received_at, delivery.body.len());
@@ -115,6 +182,7 @@ impl Refusals {
             }
             Keep::Record | Keep::Number => (Sealer::new(&[0; 32]), None, 0),
         };
+        let blob = content.as_ref().and_then(blob_of);
         let event = IntakeEvent::Quarantined(Quarantined {
             connection,
             reason: refusal,
@@ -126,8 +194,13 @@ impl Refusals {
             content_bytes,
         });
         let commit = commit(command, &id, &event, &sealer, at, trace, entity.id());
-        self.log.append(&entity, Expected::Absent, commit).await?;
-        Ok(())
+        let appended = self.log.append(&entity, Expected::Absent, commit).await;
+        let_go(&self.log, &entity, blob, &appended).await;
+        match appended {
+            // Handed over twice at the same time: the other one has it, and something may have become of it since.
+            Err(AppendError::Conflict { .. }) if parked.is_some() => Ok(()),
+            appended => Ok(appended.map(drop)?),
+        }
     }
 }
 

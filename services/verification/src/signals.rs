@@ -1,18 +1,16 @@
 //! What a proved delivery says, appended once: every signal under a key made of the vendor's own id for it.
 
-use contracts::intake::{Accepted, Duplicated, IntakeEvent, Raw, key_group};
-use contracts::seal::{Opener, Sealer};
+use contracts::intake::{Accepted, Duplicated, IntakeEvent, key_group};
+use contracts::seal::Sealer;
 use domain::envelope::Digest;
 use domain::ids::{CommandId, ConnectionId};
 use domain::intake::{Meaning, NoMeaning, RawDelivery, SIGNALS_MAX, Signal};
-use event_log::{
-    AppendError, Appended, Category, Entity, EventLog, Expected, TraceContext, Version, event_id,
-};
+use event_log::{AppendError, Appended, Category, Entity, EventLog, Expected, TraceContext, event_id};
 use futures::future::join_all;
 use runtime::random::derive_id;
 use sha2::{Digest as _, Sha256};
 
-use crate::append::{StoreError, commit, raw};
+use crate::append::{StoreError, blob_of, commit, let_go, raw};
 use crate::connections::Known;
 
 /// What is known of a delivery that was proved.
@@ -107,10 +105,7 @@ impl Signals {
         let key = self.log.keys().key(&key_group(origin.connection, &signal.subject)).await?;
         let sealer = Sealer::new(key.as_bytes());
         let raw = raw(&self.log, signal.raw, &id, &sealer).await?;
-        let blob = match &raw {
-            Raw::Stored { digest, .. } => Some(*digest),
-            Raw::Inline(_) | Raw::Erased => None,
-        };
+        let blob = blob_of(&raw);
         let event = IntakeEvent::Accepted(Box::new(Accepted {
             connection: origin.connection.clone(),
             delivery_id: origin.delivery_id.clone(),
@@ -126,11 +121,7 @@ impl Signals {
         }));
         let commit = commit(command, &id, &event, &sealer, occurred_at, origin.proved.trace, entity.id());
         let appended = self.log.append(&entity, Expected::Absent, commit).await;
-        if let Some(digest) = blob
-            && is_told_elsewhere(&appended)
-        {
-            self.let_go(&entity, &digest).await;
-        }
+        let_go(&self.log, &entity, blob, &appended).await;
         match appended {
             // This very command did it before, and it was counted then.
             Ok(Appended { duplicate: true, .. }) => Ok(false),
@@ -146,36 +137,6 @@ impl Signals {
             }
             Err(error) => Err(error.into()),
         }
-    }
-
-    /// Removes a blob that this append put and no event names. Sealed with a nonce of its own, it is nobody else's; but an
-    /// append whose answer was lost on the way may be the one that is stored, so the log is asked. What cannot be removed
-    /// now is left: it takes room and no more.
-    async fn let_go(&self, entity: &Entity, digest: &Digest) {
-        let outcome = match self.is_named(entity, digest).await {
-            Ok(true) => return,
-            Ok(false) => self.log.blobs().delete(digest).await.map_err(|error| error.to_string()),
-            Err(reason) => Err(reason),
-        };
-        if let Err(reason) = outcome {
-            tracing::warn!(%entity, %digest, %reason, "the blob of a signal that was known is left");
-        }
-    }
-
-    async fn is_named(&self, entity: &Entity, digest: &Digest) -> Result<bool, String> {
-        let history = self.log.read(entity, Version::NONE).await.map_err(|error| error.to_string())?;
-        // Where the blob lies is not sealed.
-        let opener = Opener::new(None);
-        for event in history.iter().flat_map(|recorded| &recorded.events) {
-            let decoded =
-                contracts::intake::decode(&event.kind, event.schema, &event.payload, &event.id, &opener);
-            if let IntakeEvent::Accepted(accepted) = decoded.map_err(|error| error.to_string())?
-                && matches!(&accepted.raw, Raw::Stored { digest: named, .. } if named == digest)
-            {
-                return Ok(true);
-            }
-        }
-        Ok(false)
     }
 
     /// Counts a signal that was known, in the log: the ledger must balance.
@@ -203,17 +164,6 @@ impl Signals {
             commit(command, &id, &event, &Sealer::new(&[0; 32]), at, origin.proved.trace, entity.id());
         self.log.append(entity, Expected::Any, commit).await?;
         Ok(())
-    }
-}
-
-/// Whether another commit than this one is stored, or none at all. Where nobody knows, the bytes are kept.
-const fn is_told_elsewhere(appended: &Result<Appended, AppendError>) -> bool {
-    match appended {
-        Ok(appended) => appended.duplicate,
-        Err(AppendError::Conflict { .. } | AppendError::TooLarge { .. } | AppendError::Unavailable(_)) => {
-            true
-        }
-        Err(AppendError::Unknown | AppendError::Corrupt(_)) => false,
     }
 }
 

@@ -7,8 +7,8 @@ use crate::DecodeError;
 use crate::fields::parse;
 use crate::wire::verification as wire;
 
-/// The delivery as it travels over gRPC and rests in quarantine. Trace context, peer address and
-/// acknowledgement are left empty: the caller sets them where they are wanted.
+/// The delivery as it travels over gRPC and rests in quarantine. Trace context, peer address,
+/// acknowledgement and parking are left empty: the caller sets them where they are wanted.
 pub fn delivery_to_wire(delivery: RawDelivery) -> wire::Delivery {
     let header = |(name, value)| wire::Header { name, value };
     wire::Delivery {
@@ -22,6 +22,7 @@ pub fn delivery_to_wire(delivery: RawDelivery) -> wire::Delivery {
         tracestate: String::new(),
         peer_ip: String::new(),
         acknowledged: false,
+        parked: None,
     }
 }
 

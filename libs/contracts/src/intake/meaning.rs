@@ -27,6 +27,7 @@ wire_enum!(
         TimestampOutOfWindow,
         PathWrong,
         SourceUnexpected,
+        ConnectionUnknown,
     }
 );
 

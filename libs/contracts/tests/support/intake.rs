@@ -4,7 +4,7 @@ use contracts::intake::{
     Accepted, DiscardCause, Discarded, Duplicated, IntakeEvent, Quarantined, Raw, Refused, Released,
     quarantine_group, quarantined_group,
 };
-use contracts::parked::{Parked, ParkedEvent};
+use contracts::parked::{ERASED, Parked, ParkedEvent};
 use domain::envelope::Digest;
 use domain::ids::ConnectionId;
 use domain::intake::{
@@ -134,6 +134,7 @@ pub fn intake_events() -> Vec<(&'static str, IntakeEvent)> {
         content_bytes: 10,
         ..quarantined.clone()
     };
+    let homeless = Quarantined { reason: Refusal::ConnectionUnknown, ..own_key.clone() };
     let released = Released {
         connection: connection(),
         key_id: "k2".to_owned(),
@@ -167,6 +168,7 @@ pub fn intake_events() -> Vec<(&'static str, IntakeEvent)> {
         ("signal_duplicated", IntakeEvent::Duplicated(duplicated)),
         ("delivery_quarantined", IntakeEvent::Quarantined(quarantined)),
         ("delivery_quarantined-own_key", IntakeEvent::Quarantined(own_key)),
+        ("delivery_quarantined-connection_unknown", IntakeEvent::Quarantined(homeless)),
         ("delivery_released", IntakeEvent::Released(released)),
         ("delivery_discarded", IntakeEvent::Discarded(discarded)),
         ("deliveries_refused", IntakeEvent::Refused(refused)),
@@ -183,5 +185,6 @@ pub fn parked_events() -> Vec<(&'static str, ParkedEvent)> {
     vec![
         ("delivery_parked", ParkedEvent::Parked(parked)),
         ("delivery_handed_over", ParkedEvent::HandedOver { verdict: "accepted".to_owned(), at: AT }),
+        ("delivery_handed_over-erased", ParkedEvent::HandedOver { verdict: ERASED.to_owned(), at: AT }),
     ]
 }

@@ -143,6 +143,48 @@ async fn a_parked_delivery_that_is_not_believed_does_not_hold_up_those_behind_it
 }
 
 #[tokio::test]
+async fn a_parked_delivery_that_was_erased_is_settled_as_erased_and_holds_no_place() {
+    let world = alone(Settings { parked_max: 2, ..quick() }).await;
+    for _ in 0..2 {
+        assert_eq!(world.post(b"to be forgotten").await.status, 200);
+    }
+    world.log.keys().destroy("parked-main").await.expect("the keys answer");
+    world.verifier.start(patient()).await;
+    world.until_handed_over(2).await;
+    assert_eq!(world.verdicts().await, ["erased", "erased"]);
+    assert!(world.verifier.taken().is_empty(), "nothing was left to hand over");
+    world.verifier.stop().await;
+    until_parked(&world, 3).await;
+}
+
+#[tokio::test]
+async fn what_is_handed_over_names_itself_and_its_tenant_the_same_however_often() {
+    let world = alone(impatient()).await;
+    assert_eq!(world.post(b"again").await.status, 200);
+    world.verifier.mode(Mode::Hold);
+    world.verifier.start(patient()).await;
+    world.verifier.until_taken(3).await;
+    world.verifier.mode(Mode::Answer(Verdict::Refused));
+    world.until_handed_over(1).await;
+    let taken = world.verifier.taken();
+    let first = taken[0].parked.clone().expect("it was parked");
+    assert_eq!((first.id.is_empty(), first.tenant.as_str()), (false, "acme"));
+    assert!(taken.iter().all(|delivery| delivery.parked.as_ref() == Some(&first)));
+}
+
+#[tokio::test]
+async fn a_verification_that_keeps_nothing_of_an_unknown_connection_is_asked_again() {
+    let world = alone(quick()).await;
+    assert_eq!(world.post(b"kept").await.status, 200);
+    world.verifier.mode(Mode::Answer(Verdict::UnknownConnection));
+    world.verifier.start(patient()).await;
+    world.verifier.until_taken(2).await;
+    assert_eq!(world.parked(HANDED_OVER).await, 0);
+    world.verifier.mode(Mode::Answer(Verdict::Accepted));
+    world.until_handed_over(1).await;
+}
+
+#[tokio::test]
 async fn a_connection_that_cannot_be_taken_now_holds_up_no_other_one() {
     let world = alone(quick()).await;
     for path in ["/v1/hooks/main", "/v1/hooks/other"] {

@@ -17,9 +17,12 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Names in the log of what settles a delivery.
 const SETTLEMENTS: [&str; 2] = ["intake.delivery_released", "intake.delivery_discarded"];
 
+/// Name of the follower that erases.
+pub const CONSUMER: &str = "verification-erasure";
+
 /// The follower that erases.
 pub fn consumer() -> Consumer {
-    Consumer { concurrency: AT_A_TIME, ..Consumer::new("verification-erasure", Category::Intake) }
+    Consumer { concurrency: AT_A_TIME, ..Consumer::new(CONSUMER, Category::Intake) }
 }
 
 /// Erases what is settled.

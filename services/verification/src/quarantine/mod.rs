@@ -32,6 +32,7 @@ use crate::connections::Known;
 use crate::intake::Intake;
 use crate::ledger::LedgerView;
 use entry::{Entry, unavailable};
+pub use erasure::CONSUMER as ERASURE;
 
 /// Longest wait for the read model.
 const WAIT_MAX: Duration = Duration::from_secs(10);
@@ -66,7 +67,7 @@ impl Of {
     fn known(&self) -> Result<&Known, Status> {
         let known = self.known.as_deref();
         known.ok_or_else(|| {
-            Status::not_found("connection: not in the configuration; what waits of it can only be discarded")
+            Status::not_found("connection: not in the configuration; put it back to release what waits of it, or discard it")
         })
     }
 }

@@ -1,5 +1,6 @@
 //! Verification, judged through its gRPC door with the vendors' real schemes, on an embedded log.
 
+mod dead_letters;
 mod erasure;
 mod flood;
 mod keys;
@@ -8,6 +9,7 @@ mod moved;
 mod odd;
 mod once;
 mod outage;
+mod parked;
 mod quarantine;
 mod reconcile;
 mod release;

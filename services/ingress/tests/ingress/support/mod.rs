@@ -7,6 +7,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use contracts::parked::ParkedEvent;
+use contracts::seal::Opener;
 use domain::time::Timestamp;
 use event_log::{Category, EmbeddedSettings, EventLog, Position, Tailed};
 use futures::StreamExt as _;
@@ -120,6 +122,22 @@ impl World {
         let mut found = 0;
         while let Tailed::Commit(recorded) = tail.next().await.expect("the log goes on").expect("readable") {
             found += recorded.events.iter().filter(|event| event.kind == kind).count();
+        }
+        found
+    }
+
+    /// The verdicts on what was handed over, in order.
+    pub async fn verdicts(&self) -> Vec<String> {
+        let mut tail = self.log.tail(Category::Parked, Position::ZERO);
+        let mut found = Vec::new();
+        while let Tailed::Commit(recorded) = tail.next().await.expect("the log goes on").expect("readable") {
+            for event in &recorded.events {
+                let (kind, payload, opener) = (&event.kind, &event.payload, Opener::new(None));
+                let fact = contracts::parked::decode(kind, event.schema, payload, &event.id, &opener);
+                if let ParkedEvent::HandedOver { verdict, .. } = fact.expect("readable") {
+                    found.push(verdict);
+                }
+            }
         }
         found
     }

@@ -210,4 +210,25 @@ impl VerificationService for Verifier {
     ) -> Result<Response<wire::GetLedgerResponse>, Status> {
         Err(Status::unimplemented("not asked by ingress"))
     }
+
+    async fn list_dead_letters(
+        &self,
+        _: Request<wire::ListDeadLettersRequest>,
+    ) -> Result<Response<wire::ListDeadLettersResponse>, Status> {
+        Err(Status::unimplemented("not asked by ingress"))
+    }
+
+    async fn retry_dead_letter(
+        &self,
+        _: Request<wire::RetryDeadLetterRequest>,
+    ) -> Result<Response<wire::RetryDeadLetterResponse>, Status> {
+        Err(Status::unimplemented("not asked by ingress"))
+    }
+
+    async fn discard_dead_letter(
+        &self,
+        _: Request<wire::DiscardDeadLetterRequest>,
+    ) -> Result<Response<wire::DiscardDeadLetterResponse>, Status> {
+        Err(Status::unimplemented("not asked by ingress"))
+    }
 }
