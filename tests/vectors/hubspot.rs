@@ -165,7 +165,8 @@ async fn the_older_versions_are_not_believed_unless_they_were_asked_for() {
 #[tokio::test]
 async fn the_older_versions_are_believed_where_they_were_asked_for() {
     let (one, two) = (vector("hubspot-v1", "HS1-1"), vector("hubspot-v2", "HS2-1"));
-    // A workflow sends the object itself, which no flow reads yet: proven and kept.
+    // A workflow sends the record itself: each of its properties may start a flow.
+    let enrolled = Stored(vec![("deal.workflow", "record"), ("deal.workflow", "record")]);
     let kept = Stored(vec![("unreadable", "unreadable")]);
     let contact = "[{\"eventId\":1,\"subscriptionId\":12345,\"portalId\":62515,\"occurredAt\":1564113600000,\
                    \"subscriptionType\":\"contact.creation\",\"attemptNumber\":0,\"objectId\":123,\"changeSource\":\"CRM\",\
@@ -176,7 +177,7 @@ async fn the_older_versions_are_believed_where_they_were_asked_for() {
         Case { connection: "hubspot-legacy", ..older("HS1-1", "v1", &one.signature, &one.body, stored()) },
         Case {
             connection: "hubspot-workflow",
-            ..older("HS2-1", "v2", &two.signature, &two.body, kept.clone())
+            ..older("HS2-1", "v2", &two.signature, &two.body, enrolled)
         },
         Case {
             connection: published,

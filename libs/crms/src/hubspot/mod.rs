@@ -8,7 +8,7 @@
 //! `/crm/v3/objects/{type}`; dated API versions live 18 months), `requests_per_ten_seconds` (the published limit, default
 //! 100; we use nine tenths of it), `replay_window_seconds` (10 to 300, default 300: how old a delivery may be),
 //! `allow_legacy_v1` and `allow_legacy_v2` (default false: signatures without a timestamp are not believed; version 2 is
-//! what workflow actions send).
+//! what workflow actions send). `docs/crms/hubspot.md` says what is read of a workflow's body, and how a flow asks for it.
 
 mod adapter;
 mod error;
@@ -16,6 +16,7 @@ mod options;
 pub mod simulator;
 mod webhook;
 mod wire;
+mod workflow;
 
 pub use adapter::HubSpot;
 pub use webhook::Scheme;

@@ -143,7 +143,7 @@ impl WebhookScheme for Scheme {
     }
 
     fn split(&self, delivery: &RawDelivery) -> Vec<Signal> {
-        wire::split(&delivery.body, &self.ours)
+        wire::split(&delivery.body, delivery.received_at, &self.ours)
     }
 }
 

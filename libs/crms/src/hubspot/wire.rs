@@ -1,4 +1,4 @@
-//! HubSpot's batches: one signal per event (crm.md §2.3).
+//! HubSpot's batches: one signal per event (crm.md §2.3). What is no batch may be what a workflow sends.
 
 use domain::intake::{Actor, Meaning, NoMeaning, RecordChange, SIGNALS_MAX, Signal};
 use domain::personal::Personal;
@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use signatures::sha256_hex;
 
-use super::OBJECTS;
+use super::{OBJECTS, workflow};
 
 /// Longest dedupe key, in bytes; a longer one is replaced by its hash.
 const DEDUPE_BYTES_MAX: usize = 512;
@@ -46,14 +46,14 @@ struct Event {
 /// An id, as number or as text.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Id {
+pub(super) enum Id {
     Number(u64),
     Signed(i64),
     Text(String),
 }
 
 impl Id {
-    fn into_text(self) -> String {
+    pub(super) fn into_text(self) -> String {
         match self {
             Id::Number(number) => number.to_string(),
             Id::Signed(number) => number.to_string(),
@@ -65,18 +65,20 @@ impl Id {
 /// A property's value: text by contract, read leniently.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Text {
+pub(super) enum Text {
     Text(String),
     Other(serde_json::Value),
 }
 
-/// Splits a verified body. A bad event costs only itself; a body that is no batch is one unreadable signal.
-pub(super) fn split(body: &[u8], ours: &Ours) -> Vec<Signal> {
+/// Splits a verified body. A bad event costs only itself; a body that is neither a batch nor what a workflow sends is one
+/// unreadable signal.
+pub(super) fn split(body: &[u8], received_at: Timestamp, ours: &Ours) -> Vec<Signal> {
     match serde_json::from_slice::<Vec<&RawValue>>(body) {
         Ok(events) if events.len() <= SIGNALS_MAX => {
             events.into_iter().map(|event| read(event.get(), ours)).collect()
         }
-        Ok(_) | Err(_) => vec![unreadable(body)],
+        Ok(_) => vec![unreadable(body)],
+        Err(_) => workflow::split(body, received_at, ours).unwrap_or_else(|| vec![unreadable(body)]),
     }
 }
 
@@ -128,7 +130,7 @@ fn signal(event: Event, raw: &str, ours: &Ours) -> Option<Signal> {
 
     let hash = || sha256_hex(raw.as_bytes());
     Some(Signal {
-        dedupe: if key.len() <= DEDUPE_BYTES_MAX { key } else { sha256_hex(key.as_bytes()) },
+        dedupe: bounded(key),
         subject: object_id.map_or_else(|| format!("event:{}", hash()), |id| format!("{object_type}:{id}")),
         event: cut(format!("{object_type}.{kind}")),
         occurred_at: Some(occurred_at),
@@ -138,7 +140,7 @@ fn signal(event: Event, raw: &str, ours: &Ours) -> Option<Signal> {
 }
 
 impl Text {
-    fn into_text(self) -> String {
+    pub(super) fn into_text(self) -> String {
         match self {
             Text::Text(text) => text,
             Text::Other(serde_json::Value::Null) => String::new(),
@@ -160,13 +162,14 @@ fn unreadable(bytes: &[u8]) -> Signal {
 }
 
 /// Both forms of a subscription get one name: `object.propertyChange` of type `0-3` is `deal.propertyChange`.
-fn object_type(family: &str, type_id: Option<&str>) -> String {
+pub(super) fn object_type(family: &str, type_id: Option<&str>) -> String {
     let type_id = type_id.filter(|_| family == "object");
     let known = type_id.and_then(|id| OBJECTS.iter().find(|(_, known, _)| *known == id));
     known.map_or(type_id.unwrap_or(family), |(name, ..)| name).to_lowercase()
 }
 
-fn actor(change_source: &str) -> Actor {
+/// Who a change is from, by the word that webhooks and histories have for it.
+pub(super) fn actor(change_source: &str) -> Actor {
     match change_source {
         "CRM_UI" | "MOBILE_IOS" | "MOBILE_ANDROID" => Actor::Human,
         "INTEGRATION" | "API" => Actor::Integration,
@@ -176,7 +179,12 @@ fn actor(change_source: &str) -> Actor {
     }
 }
 
-fn cut(mut name: String) -> String {
+/// A dedupe key as long as one may be.
+pub(super) fn bounded(key: String) -> String {
+    if key.len() <= DEDUPE_BYTES_MAX { key } else { sha256_hex(key.as_bytes()) }
+}
+
+pub(super) fn cut(mut name: String) -> String {
     name.truncate(name.floor_char_boundary(EVENT_BYTES_MAX));
     name
 }

@@ -5,3 +5,4 @@ mod batch;
 mod legacy;
 mod signature;
 mod vectors;
+mod workflow;
