@@ -45,6 +45,7 @@ journeys! {
     webhook_before_create_returned
     create_times_out_after_apply
     link_write_fails_three_times
+    lost_trigger_found_by_asking
     credits_exhausted_sends_held_in_order
     same_webhook_twenty_times
     every_permutation_of_a_lifecycle

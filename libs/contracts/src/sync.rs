@@ -56,6 +56,7 @@ pub fn decode_plain(kind: &str, schema: u32, payload: &[u8]) -> Result<SyncEvent
 pub const fn kind(event: &SyncEvent) -> &'static str {
     match event {
         SyncEvent::TriggerTaken { .. } => "sync.trigger_taken",
+        SyncEvent::TriggerFound { .. } => "sync.trigger_found",
         SyncEvent::TriggerIgnored { .. } => "sync.trigger_ignored",
         SyncEvent::Planned { .. } => "sync.planned",
         SyncEvent::Applied { .. } => "sync.applied",

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use domain::intake::RecordRef;
+use domain::retry::Retry;
 use domain::time::Timestamp;
 
-use crate::error::CrmError;
+use crate::changes::{LastChange, Listed, Place, Wanted};
+use crate::error::{Class, CrmError};
 
 /// One connection to one CRM account. Cheap to share; holds no state of ours.
 #[async_trait]
@@ -25,6 +27,38 @@ pub trait Crm: Send + Sync {
     /// # Errors
     /// See [`CrmError`]. After [`CrmError::outcome_unknown`] the write may have been applied.
     async fn write(&self, record: &RecordRef, properties: &BTreeMap<String, String>) -> Result<(), CrmError>;
+
+    /// The kind of record that this event's name speaks of, if the event says that a property of a record changed and
+    /// [`Capabilities::lists_changes`].
+    fn kind_changed_by(&self, event: &str) -> Option<String> {
+        let _ = event;
+        None
+    }
+
+    /// One page of the records that are as wanted now and were changed at this place or later, oldest change first. An
+    /// index may answer that lags behind. Only with [`Capabilities::lists_changes`].
+    ///
+    /// # Errors
+    /// See [`CrmError`].
+    async fn changed_since(&self, wanted: &Wanted, place: &Place) -> Result<Listed, CrmError> {
+        let _ = (wanted, place);
+        Err(not_offered())
+    }
+
+    /// The last change of one property of each of these records, [`crate::IDS_MAX`] at most; nothing of those that are
+    /// gone or never had it. Only with [`Capabilities::lists_changes`].
+    ///
+    /// # Errors
+    /// See [`CrmError`].
+    async fn last_changes(
+        &self,
+        object_type: &str,
+        property: &str,
+        ids: &[String],
+    ) -> Result<Vec<LastChange>, CrmError> {
+        let _ = (object_type, property, ids);
+        Err(not_offered())
+    }
 }
 
 /// How CRMs differ from one another.
@@ -34,6 +68,15 @@ pub struct Capabilities {
     pub unique_properties: bool,
     /// Whether our own writes come back as webhooks and must be told apart from people's.
     pub echoes_writes: bool,
+    /// Whether it lists records by the time of their change, and says when and by whom a property was last changed:
+    /// what no webhook told can be found.
+    pub lists_changes: bool,
+}
+
+/// What this CRM does not do was asked of it.
+fn not_offered() -> CrmError {
+    let code = "not_offered".to_owned();
+    CrmError { class: Class::Bug, retry: Retry::Never, http: None, code, correlation_id: String::new() }
 }
 
 /// A record as it was read. Values may be personal data: printed as names only.

@@ -2,7 +2,7 @@
 //!
 //! To the rest of the house a CRM is three things: a webhook scheme (who says that a record changed, and what exactly),
 //! one read of one record, and one atomic write to one record. [`Crm`] names the last two; `signatures::WebhookScheme`
-//! the first. Everything else about a vendor (its JSON, its errors, its quirks, its simulator) stays in its folder.
+//! the first. One that can list what changed is asked for what no webhook told, too. Everything else about a vendor (its JSON, its errors, its quirks, its simulator) stays in its folder.
 //!
 //! An adapter keeps no state and never tries twice. It says what a failure means ([`Class`]) and whether a repetition
 //! can help ([`domain::retry::Retry`]); the log does the repeating. A write may therefore run twice, and setting the same
@@ -14,11 +14,13 @@ use std::sync::Arc;
 
 use signatures::WebhookScheme;
 
+mod changes;
 mod connection;
 mod crm;
 mod error;
 pub mod hubspot;
 
+pub use changes::{IDS_MAX, LastChange, Listed, Place, Wanted};
 pub use connection::{ConnectError, ConnectionSettings, Tokens, WebhookSettings};
 pub use crm::{Capabilities, Crm, Record};
 pub use error::{Class, CrmError};

@@ -6,8 +6,8 @@ use event_log::{Recorded, RecordedEvent};
 use ledger::names;
 use projection::{Rows, View, ViewError};
 
-/// Kind of the only event of a story that is counted.
-const APPLIED: &str = "sync.applied";
+/// Kinds of the events of a story that are counted.
+const COUNTED: [&str; 2] = ["sync.applied", "sync.trigger_found"];
 
 /// Counts.
 #[derive(Clone, Copy, Debug, Default)]
@@ -26,8 +26,8 @@ impl View for Book {
         for event in &recorded.events {
             if event.kind.starts_with(KIND_PREFIX) {
                 settled(event, rows)?;
-            } else if event.kind == APPLIED {
-                written(event, rows)?;
+            } else if COUNTED.contains(&event.kind.as_str()) {
+                told(event, rows)?;
             }
         }
         Ok(())
@@ -43,11 +43,14 @@ fn settled(event: &RecordedEvent, rows: &mut Rows<'_>) -> Result<(), ViewError> 
     }
 }
 
-fn written(event: &RecordedEvent, rows: &mut Rows<'_>) -> Result<(), ViewError> {
+fn told(event: &RecordedEvent, rows: &mut Rows<'_>) -> Result<(), ViewError> {
     let fact = contracts::sync::decode_plain(&event.kind, event.schema, &event.payload);
     match fact.map_err(ViewError::undecodable)? {
         SyncEvent::Applied { connection: Some(connection), at, .. } => {
             ledger::count(rows, &connection, at, &[(names::SYNCED, 1)])
+        }
+        SyncEvent::TriggerFound { record, at, .. } => {
+            ledger::count(rows, &record.connection, at, &[(names::RECONCILED, 1)])
         }
         SyncEvent::Applied { connection: None, .. }
         | SyncEvent::TriggerTaken { .. }

@@ -19,6 +19,7 @@ pub fn ledger(record: &RecordRef, story: &[SyncEvent]) -> Vec<LedgerRow> {
     let planned = story.iter().filter_map(|event| match event {
         SyncEvent::Planned { planned, at } => Some((planned, *at)),
         SyncEvent::TriggerTaken { .. }
+        | SyncEvent::TriggerFound { .. }
         | SyncEvent::TriggerIgnored { .. }
         | SyncEvent::Applied { .. }
         | SyncEvent::LinkSeen { .. }

@@ -31,7 +31,8 @@ impl Fate {
         events.iter().find_map(|event| match event {
             SyncEvent::TriggerTaken { .. } => Some(Fate::Taken),
             SyncEvent::TriggerIgnored { reason, .. } => Some(Fate::Ignored(*reason)),
-            SyncEvent::Planned { .. }
+            SyncEvent::TriggerFound { .. }
+            | SyncEvent::Planned { .. }
             | SyncEvent::Applied { .. }
             | SyncEvent::LinkSeen { .. }
             | SyncEvent::Skipped { .. }

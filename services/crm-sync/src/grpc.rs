@@ -8,6 +8,7 @@ use domain::ids::EnvelopeId;
 use domain::sync::{Plan, SyncEvent};
 use domain::time::Timestamp;
 use event_log::{Category, Entity, EventLog, Position};
+use jobs::Jobs;
 use ledger::{Desk, Waits};
 use projection::Projection;
 use tonic::{Request, Response, Status};
@@ -16,7 +17,7 @@ use crate::book::Book;
 use crate::request::wire_record;
 use crate::stop::Stop;
 use crate::write::{Target, Writes};
-use crate::{TRIGGERS, WRITES};
+use crate::{TRIGGERS, WRITES, sweep};
 
 /// Consumers whose dead letters an operator looks at.
 const CONSUMERS: [&str; 2] = [TRIGGERS, WRITES];
@@ -32,11 +33,18 @@ pub struct Service {
     writes: Arc<Writes>,
     desk: Desk,
     book: Projection<Book>,
+    jobs: Jobs,
 }
 
 impl Service {
-    pub(crate) const fn new(log: EventLog, writes: Arc<Writes>, desk: Desk, book: Projection<Book>) -> Self {
-        Self { log, writes, desk, book }
+    pub(crate) const fn new(
+        log: EventLog,
+        writes: Arc<Writes>,
+        desk: Desk,
+        book: Projection<Book>,
+        jobs: Jobs,
+    ) -> Self {
+        Self { log, writes, desk, book, jobs }
     }
 
     /// The records of one envelope, whichever tenant it belongs to, and the envelope's version.
@@ -166,6 +174,20 @@ impl CrmSyncService for Service {
         );
         Ok(Response::new(wire::DiscardDeadLetterResponse { found }))
     }
+
+    async fn list_jobs(
+        &self,
+        request: Request<wire::ListJobsRequest>,
+    ) -> Result<Response<wire::ListJobsResponse>, Status> {
+        sweep::list(&self.jobs, &request.into_inner().connection).await.map(Response::new)
+    }
+
+    async fn run_job(
+        &self,
+        request: Request<wire::RunJobRequest>,
+    ) -> Result<Response<wire::RunJobResponse>, Status> {
+        sweep::run(&self.jobs, request.into_inner()).await.map(Response::new)
+    }
 }
 
 fn state(envelope_id: &str, desired_version: u64, target: &Target) -> wire::SyncState {
@@ -183,6 +205,7 @@ fn state(envelope_id: &str, desired_version: u64, target: &Target) -> wire::Sync
                 failure = (class.clone(), code.clone());
             }
             SyncEvent::TriggerTaken { .. }
+            | SyncEvent::TriggerFound { .. }
             | SyncEvent::TriggerIgnored { .. }
             | SyncEvent::Planned { .. }
             | SyncEvent::LinkSeen { .. }

@@ -10,6 +10,8 @@
 //! the ledger that tells our own echo from a person's change. A crash between call and outcome plans the write
 //! again, which is harmless because it sets the same values. Nothing here is kept outside the log.
 //!
+//! A change whose webhook was lost for good is found by a job ([`sweep`]) that asks the CRMs what changed.
+//!
 //! Of every change it has looked at it says in the log what became of it: the loss ledger counts that.
 
 mod adapters;
@@ -19,6 +21,7 @@ mod context;
 mod desired;
 mod echo;
 mod fate;
+mod fit;
 mod grpc;
 mod history;
 mod lives;
@@ -28,6 +31,7 @@ mod request;
 mod stands;
 mod stop;
 mod story;
+mod sweep;
 mod trigger;
 mod write;
 
@@ -36,6 +40,7 @@ use std::sync::Arc;
 
 use contracts::wire::crmsync::crm_sync_service_server::CrmSyncServiceServer;
 use event_log::{Category, Consumer, EventLog};
+use jobs::Jobs;
 use ledger::Desk;
 use projection::{Projection, ProjectionError, View as _};
 use runtime::clock::Clock;
@@ -44,7 +49,7 @@ use runtime::grpc::Client;
 use runtime::tasks::Tasks;
 
 pub use adapters::Adapters;
-pub use config::Settings;
+pub use config::{Settings, Sweep};
 
 use crate::book::Book;
 use crate::grpc::Service;
@@ -90,6 +95,7 @@ pub struct CrmSync {
     writes: Arc<Writes>,
     desk: Desk,
     book: Projection<Book>,
+    jobs: Jobs,
 }
 
 impl CrmSync {
@@ -125,19 +131,23 @@ impl CrmSync {
             settler: desk.settler().clone(),
             settings,
         };
-        Ok(Self { log, triggers: Arc::new(triggers), writes: Arc::new(writes), desk, book })
+        let triggers = Arc::new(triggers);
+        let jobs = sweep::jobs(&triggers);
+        Ok(Self { log, triggers, writes: Arc::new(writes), desk, book, jobs })
     }
 
     /// The gRPC service, to be served by the one recipe.
     pub fn routes(&self) -> CrmSyncServiceServer<Service> {
-        let (desk, book) = (self.desk.clone(), self.book.clone());
-        CrmSyncServiceServer::new(Service::new(self.log.clone(), self.writes.clone(), desk, book))
+        let (desk, book, jobs) = (self.desk.clone(), self.book.clone(), self.jobs.clone());
+        CrmSyncServiceServer::new(Service::new(self.log.clone(), self.writes.clone(), desk, book, jobs))
     }
 
     /// Follows the log until `tasks` stop.
     pub fn run(&self, tasks: &Tasks) {
         let (book, shutdown) = (self.book.clone(), tasks.shutdown_token());
         tasks.spawn_fallible("crm-sync ledger", async move { book.run(shutdown).await });
+        let (jobs, shutdown) = (self.jobs.clone(), tasks.shutdown_token());
+        tasks.spawn("crm-sync jobs", async move { jobs.run(shutdown).await });
         let (log, handler, shutdown) = (self.log.clone(), self.triggers.clone(), tasks.shutdown_token());
         tasks.spawn_fallible("crm-sync triggers", async move {
             log.follow(Consumer::new(TRIGGERS, Category::Intake), handler, shutdown).await

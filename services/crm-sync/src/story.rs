@@ -2,7 +2,7 @@
 
 use contracts::DecodeError;
 use domain::ids::{CommandId, EnvelopeId, EventId, TenantId};
-use domain::intake::RecordRef;
+use domain::intake::{RecordChange, RecordRef};
 use domain::sync::{SyncEvent, SyncState, evolve};
 use domain::time::Timestamp;
 use event_log::{
@@ -10,6 +10,8 @@ use event_log::{
     TraceContext, Version, event_id,
 };
 use runtime::random::derive_id;
+
+use crate::echo;
 
 /// Why a story could not be read or told on.
 #[derive(Debug, thiserror::Error)]
@@ -49,8 +51,8 @@ pub struct Story {
 /// What caused a story to go on.
 #[derive(Clone, Debug)]
 pub struct Cause {
-    /// The event that caused it.
-    pub event: EventId,
+    /// The event that caused it; a sweep has none.
+    pub event: Option<EventId>,
     /// What ties it to the trigger.
     pub correlation_id: String,
     /// The trace it belongs to.
@@ -75,14 +77,19 @@ impl Stories {
         self.read(tenant, &format!("w-{}", hex::encode(derive_id("sync story", &parts)))).await
     }
 
-    /// The story of one change of a record and one flow.
+    /// The story of one change of a record and one flow: the same by whomever the change is told, and however often.
     pub async fn of_trigger(
         &self,
         tenant: &TenantId,
-        change: &EventId,
+        record: &RecordRef,
+        change: &RecordChange,
         flow: &str,
     ) -> Result<Story, StoryError> {
-        let parts = [&change.to_string(), flow];
+        let RecordRef { connection, object_type, object_id } = record;
+        let value = hex::encode(echo::hash_of(change.value.reveal().unwrap_or_default()).0);
+        let changed_at = change.changed_at.0.to_string();
+        let (property, by) = (change.property.as_str(), change.actor.name());
+        let parts = [connection.as_str(), object_type, object_id, property, &value, &changed_at, by, flow];
         self.read(tenant, &format!("t-{}", hex::encode(derive_id("trigger story", &parts)))).await
     }
 
@@ -117,7 +124,7 @@ impl Stories {
         let commit = Commit {
             command_id,
             correlation_id: cause.correlation_id.clone(),
-            causation_id: Some(cause.event),
+            causation_id: cause.event,
             trace: cause.trace.clone(),
             events: vec![NewEvent {
                 id: event_id(&command_id, 0),

@@ -4,31 +4,26 @@ use async_trait::async_trait;
 use contracts::intake::{Accepted, IntakeEvent};
 use contracts::wire::envelope::{Envelope, Stage as WireStage};
 use crms::{Class, Crm};
-use domain::ids::{EventId, TenantId};
 use domain::intake::{Actor, Meaning, RecordChange, RecordRef};
 use domain::retry::Retry;
-use domain::sync::{SyncEvent, Taken, Trigger, TriggerIgnored, is_echo};
+use domain::sync::{SyncEvent, Taken, TriggerIgnored, is_echo};
 use event_log::{Category, Delivery, EventLog, Handler, Outcome, RecordedEvent};
 use ledger::Settler;
 use runtime::clock::Clock;
-use runtime::config::{Flow, Loaded, SharedConfiguration, Write};
+use runtime::config::{SharedConfiguration, Write};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 use tracing::Instrument;
 
 use crate::adapters::Adapters;
 use crate::config::Settings;
 use crate::fate::Fate;
+use crate::fit::{ANSWERED_AFTER_MS, Fit, ended_without_contract, found_at};
 use crate::history::Histories;
 use crate::orchestrator::{AskError, Orchestrator};
 use crate::request::{RequestError, Source, wire_record};
-use crate::stands::KEY_PREFIX;
 use crate::stop::Stop;
 use crate::story::{Cause, Stories, Story};
 use crate::{context, desired, echo, fate, names};
-
-/// Hexadecimal digits of a trigger key's hash that are kept.
-const KEY_DIGITS: usize = 40;
 
 /// Takes triggers.
 pub struct Triggers {
@@ -41,20 +36,6 @@ pub struct Triggers {
     pub(crate) orchestrator: Orchestrator,
     pub(crate) settler: Settler,
     pub(crate) settings: Settings,
-}
-
-/// One change and one flow that it fits.
-struct Fit<'a> {
-    loaded: &'a Loaded,
-    flow: &'a Flow,
-    tenant: TenantId,
-    account: &'a str,
-    kind: &'a str,
-    record: RecordRef,
-    change: &'a RecordChange,
-    context: Value,
-    signal: &'a Accepted,
-    cause: Cause,
 }
 
 #[async_trait]
@@ -102,7 +83,6 @@ impl Triggers {
                 loaded: &loaded,
                 flow,
                 tenant: connection.tenant.clone(),
-                account: &change.account,
                 kind: &connection.kind,
                 record: RecordRef {
                     connection: signal.connection.clone(),
@@ -111,26 +91,27 @@ impl Triggers {
                 },
                 change,
                 context: context.clone(),
-                signal,
+                heard_at: signal.received_at,
+                found: false,
                 cause: Cause {
-                    event: event.id,
+                    event: Some(event.id),
                     correlation_id: delivery.recorded.correlation_id.clone(),
                     trace: event_log::TraceContext::current(),
                 },
             };
-            let found = if fit.holds()? { self.take(&fit, &event.id).await? } else { Fate::ConditionFalse };
+            let found = if fit.holds()? { self.take(&fit).await? } else { Fate::ConditionFalse };
             fate = fate.max(found);
         }
         Ok(fate)
     }
 
     /// Takes a change that fits a flow. Repeating it meets its own story, or the same envelope.
-    async fn take(&self, fit: &Fit<'_>, change: &EventId) -> Result<Fate, Stop> {
-        let mut story = self.stories.of_trigger(&fit.tenant, change, fit.flow.name.as_str()).await?;
+    pub(crate) async fn take(&self, fit: &Fit<'_>) -> Result<Fate, Stop> {
+        let mut story = self.story(fit).await?;
         if let Some(fate) = Fate::of_story(&story.events) {
             return Ok(fate);
         }
-        if !matches!(fit.change.actor, Actor::Human | Actor::Workflow | Actor::Unknown) {
+        if !fit.may_trigger() {
             let reason = if fit.change.actor == Actor::Integration {
                 TriggerIgnored::Echo
             } else {
@@ -138,15 +119,17 @@ impl Triggers {
             };
             return self.ignore(fit, &mut story, reason).await;
         }
-        let head = self.log.head(Category::Envelopes).await?;
-        let asked =
-            self.orchestrator.of_record(&wire_record(&fit.record), fit.flow.name.as_str(), head.0).await;
-        let envelopes = asked?;
+        let envelopes = self.envelopes(fit).await?;
         if self.is_our_echo(fit, &envelopes).await? {
             return self.ignore(fit, &mut story, TriggerIgnored::Echo).await;
         }
         // Only those that were there before the change came: the one this very change made does not count.
-        let earlier = envelopes.iter().filter(|envelope| envelope.requested_at_ms < fit.signal.received_at.0);
+        let heard_at = found_at(&story).map_or(fit.heard_at, |found_at| found_at.min(fit.heard_at));
+        let earlier = envelopes.iter().filter(|envelope| envelope.requested_at_ms < heard_at.0);
+        let answered_from = fit.change.changed_at.0.saturating_add(ANSWERED_AFTER_MS);
+        if earlier.clone().any(|envelope| envelope.requested_at_ms > answered_from) {
+            return self.ignore(fit, &mut story, TriggerIgnored::AlreadyTaken).await;
+        }
         let stages: Vec<WireStage> = earlier.map(Envelope::stage).collect();
         if !stages.iter().all(|stage| ended_without_contract(*stage)) {
             return self.ignore(fit, &mut story, TriggerIgnored::AlreadyTaken).await;
@@ -199,12 +182,27 @@ impl Triggers {
                 return self.refuse(fit, story, crm, &error.to_string()).await;
             }
         };
+        if fit.found && found_at(story).is_none() {
+            self.find(fit, story).await?;
+        }
         let envelope = match self.orchestrator.create(request).await {
             Ok(envelope) => envelope,
             Err(AskError::Refused(reason)) => return self.refuse(fit, story, crm, &reason).await,
             Err(error @ AskError::Later(_)) => return Err(error.into()),
         };
         self.taken(fit, story, key, generation, &envelope.envelope_id).await
+    }
+
+    pub(crate) async fn story(&self, fit: &Fit<'_>) -> Result<Story, Stop> {
+        let flow = fit.flow.name.as_str();
+        Ok(self.stories.of_trigger(&fit.tenant, &fit.record, fit.change, flow).await?)
+    }
+
+    /// Every envelope of the record and the flow, as of now.
+    pub(crate) async fn envelopes(&self, fit: &Fit<'_>) -> Result<Vec<Envelope>, Stop> {
+        let head = self.log.head(Category::Envelopes).await?;
+        let flow = fit.flow.name.as_str();
+        Ok(self.orchestrator.of_record(&wire_record(&fit.record), flow, head.0).await?)
     }
 
     /// The change has its envelope.
@@ -265,7 +263,7 @@ impl Triggers {
     }
 
     /// Whether one of our own writes made the change: by value and time, not by what the CRM says of its source.
-    async fn is_our_echo(&self, fit: &Fit<'_>, envelopes: &[Envelope]) -> Result<bool, Stop> {
+    pub(crate) async fn is_our_echo(&self, fit: &Fit<'_>, envelopes: &[Envelope]) -> Result<bool, Stop> {
         let Some(value) = fit.change.value.reveal() else { return Ok(false) };
         let hash = echo::hash_of(value);
         for envelope in envelopes {
@@ -277,34 +275,4 @@ impl Triggers {
         }
         Ok(false)
     }
-}
-
-impl Fit<'_> {
-    fn holds(&self) -> Result<bool, Stop> {
-        let Some(condition) = &self.flow.when.condition else { return Ok(true) };
-        let held = self.loaded.expressions().condition(condition, &self.context);
-        Ok(held?)
-    }
-
-    fn key(&self, generation: u32) -> String {
-        let trigger = Trigger {
-            tenant: &self.tenant,
-            provider: self.kind,
-            account: self.account,
-            object_type: &self.record.object_type,
-            object_id: &self.record.object_id,
-            flow: &self.flow.name,
-            generation,
-        };
-        let mut digits = hex::encode(Sha256::digest(trigger.key_text()));
-        digits.truncate(KEY_DIGITS);
-        format!("{KEY_PREFIX}{digits}")
-    }
-}
-
-/// There is no contract and there will be none: the record may ask again, in a new life. Any other envelope is
-/// what the record asked for.
-fn ended_without_contract(stage: WireStage) -> bool {
-    use WireStage::{Declined, Deleted, Expired, Failed, Voided};
-    matches!(stage, Declined | Voided | Expired | Failed | Deleted)
 }

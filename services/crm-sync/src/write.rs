@@ -74,7 +74,7 @@ impl Writes {
         let recorded = &delivery.recorded;
         let event = recorded.events.last().map(|event| event.id);
         let cause = Cause {
-            event: event.ok_or_else(|| Stop::Never("a commit without events".to_owned()))?,
+            event: Some(event.ok_or_else(|| Stop::Never("a commit without events".to_owned()))?),
             correlation_id: recorded.correlation_id.clone(),
             trace: TraceContext::current(),
         };

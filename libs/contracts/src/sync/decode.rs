@@ -24,6 +24,12 @@ pub(super) fn event(event: wire::SyncEvent, kind: &str) -> Result<SyncEvent, Dec
             },
             at,
         },
+        Fact::TriggerFound(fact) => SyncEvent::TriggerFound {
+            record: record(required(fact.record, "record")?)?,
+            flow: parse(&fact.flow, "flow")?,
+            changed_at: Timestamp(fact.changed_at_ms),
+            at,
+        },
         Fact::TriggerIgnored(fact) => SyncEvent::TriggerIgnored {
             record: record(required(fact.record, "record")?)?,
             flow: parse(&fact.flow, "flow")?,

@@ -18,6 +18,10 @@ pub(super) fn event(event: &SyncEvent) -> wire::SyncEvent {
             };
             (at, Fact::TriggerTaken(fact))
         }
+        SyncEvent::TriggerFound { record, flow, changed_at, at } => {
+            let (record, flow) = (Some(record_to_wire(record)), flow.to_string());
+            (at, Fact::TriggerFound(wire::TriggerFound { record, flow, changed_at_ms: changed_at.0 }))
+        }
         SyncEvent::TriggerIgnored { record, flow, reason, at } => {
             let record = Some(record_to_wire(record));
             let (flow, reason) = (flow.to_string(), reason.to_wire());

@@ -23,6 +23,7 @@ pub fn sync_events() -> Vec<(&'static str, SyncEvent)> {
     let (class, code) = ("rate_limited".to_owned(), "RATE_LIMITS".to_owned());
     vec![
         ("trigger_taken", SyncEvent::TriggerTaken { record: record(), flow: flow(), taken, at }),
+        ("trigger_found", SyncEvent::TriggerFound { record: record(), flow: flow(), changed_at: AT, at }),
         (
             "trigger_ignored",
             SyncEvent::TriggerIgnored { record: record(), flow: flow(), reason: TriggerIgnored::Echo, at },

@@ -1,7 +1,8 @@
 //! HubSpot: deals that start envelopes and are told how they end (crm.md §2).
 //!
 //! * [`Scheme`]: webhooks, signature version 3, and the older ones where the options say so;
-//! * [`HubSpot`]: reading and writing single records, with a private app's or service key's token;
+//! * [`HubSpot`]: reading and writing single records, with a private app's or service key's token, and searching for
+//!   what changed;
 //! * [`simulator`]: a HubSpot of our own.
 //!
 //! Options of a connection: `app_id` (text, tells foreign apps' events apart), `base_path` (default
@@ -13,6 +14,7 @@
 mod adapter;
 mod error;
 mod options;
+mod search;
 pub mod simulator;
 mod webhook;
 mod wire;

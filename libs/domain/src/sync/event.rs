@@ -23,6 +23,18 @@ pub enum SyncEvent {
         /// When.
         at: Timestamp,
     },
+    /// A sweep found a change of the record that asks for an envelope and that nobody had told; the envelope is asked
+    /// for next.
+    TriggerFound {
+        /// The record.
+        record: RecordRef,
+        /// The flow that asks.
+        flow: FlowName,
+        /// When the record changed, by the CRM's clock.
+        changed_at: Timestamp,
+        /// When it was found.
+        at: Timestamp,
+    },
     /// A change of the record looked like a trigger and was none.
     TriggerIgnored {
         /// The record.
@@ -101,7 +113,7 @@ pub enum SyncEvent {
 pub fn evolve(mut state: SyncState, event: &SyncEvent) -> SyncState {
     match event {
         SyncEvent::TriggerTaken { taken, .. } => state.taken = Some(taken.clone()),
-        SyncEvent::TriggerIgnored { .. } => {}
+        SyncEvent::TriggerIgnored { .. } | SyncEvent::TriggerFound { .. } => {}
         SyncEvent::Planned { planned, at: _ } => {
             // The one before may have landed without our hearing of it.
             if let Some(before) = state.planned.take() {

@@ -236,6 +236,7 @@ fn quick() -> crm_sync::Settings {
             attempts_max: 300,
         },
         confirmation_look: Duration::from_millis(50),
+        sweep: crm_sync::Sweep { grace: Duration::from_secs(1), ..crm_sync::Sweep::default() },
         ..crm_sync::Settings::default()
     }
 }

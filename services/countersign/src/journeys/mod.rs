@@ -17,6 +17,7 @@ mod docx_upload_over_grpc;
 mod every_permutation_of_a_lifecycle;
 mod journal;
 mod link_write_fails_three_times;
+mod lost_trigger_found_by_asking;
 mod pandadoc_document_sent_by_sales;
 mod pandadoc_driven;
 mod pandadoc_reopens_and_corrects;
@@ -142,6 +143,7 @@ journeys! {
     webhook_before_create_returned, false, "The provider's webhook overtakes its answer";
     create_times_out_after_apply, true, "The provider makes the envelope, but its answer is lost";
     link_write_fails_three_times, false, "The CRM fails three times before it takes the link";
+    lost_trigger_found_by_asking, true, "The CRM's webhook is lost: the deal is found by asking";
     credits_exhausted_sends_held_in_order, true, "Credits run out: sends wait in order until the top-up";
     same_webhook_twenty_times, true, "One webhook comes twenty times over four connections";
     every_permutation_of_a_lifecycle, true, "The webhooks of a life come in every order there is";

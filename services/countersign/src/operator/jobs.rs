@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 use contracts::wire::common::{Job, JobOutcome};
-use contracts::wire::{envelope, verification};
+use contracts::wire::{crmsync, envelope, verification};
 
 use super::args::Ask;
-use super::services::{by_orchestrator, by_verification};
+use super::services::{by_crm_sync, by_orchestrator, by_verification};
 use super::{request_id, time, word};
 use crate::terminal::{Column, Terminal, Tone};
 
@@ -53,6 +53,7 @@ pub struct Now {
 enum Owner {
     Orchestrator,
     Verification,
+    CrmSync,
 }
 
 /// Runs the verb.
@@ -76,8 +77,11 @@ async fn owned(connection: &str, ask: &Ask) -> Result<Vec<(Owner, Job)>> {
     let swept = by_orchestrator(ask, ask.envelopes()?.list_jobs(request).await)?.jobs;
     let request = verification::ListJobsRequest { connection: connection.to_owned() };
     let listened = by_verification(ask, ask.verification()?.list_jobs(request).await)?.jobs;
-    let swept = swept.into_iter().map(|job| (Owner::Orchestrator, job));
-    let mut jobs: Vec<_> = swept.chain(listened.into_iter().map(|job| (Owner::Verification, job))).collect();
+    let request = crmsync::ListJobsRequest { connection: connection.to_owned() };
+    let asked = by_crm_sync(ask, ask.crm_sync()?.list_jobs(request).await)?.jobs;
+    let all = [(Owner::Orchestrator, swept), (Owner::Verification, listened), (Owner::CrmSync, asked)];
+    let owned = |(owner, jobs): (Owner, Vec<Job>)| jobs.into_iter().map(move |job| (owner, job));
+    let mut jobs: Vec<_> = all.into_iter().flat_map(owned).collect();
     jobs.sort_by(|(_, a), (_, b)| (&a.connection, &a.name).cmp(&(&b.connection, &b.name)));
     Ok(jobs)
 }
@@ -86,7 +90,7 @@ async fn list(connection: &str, ask: &Ask) -> Result<()> {
     let jobs = all(connection, ask).await?;
     let terminal = Terminal::new(ask.json);
     if jobs.is_empty() {
-        terminal.line("no job: no connection to a signature provider is configured");
+        terminal.line("no job: no connection that can be asked for anything is configured");
         return Ok(());
     }
     table(terminal, &jobs);
@@ -180,6 +184,11 @@ async fn once(owner: Owner, now: &Now, request_id: &str, wait: Duration) -> Resu
         Owner::Verification => {
             let request = verification::RunJobRequest { request_id, connection, name, wait_ms };
             let answer = by_verification(&now.ask, now.ask.verification()?.run_job(request).await)?;
+            (answer.job, answer.ended)
+        }
+        Owner::CrmSync => {
+            let request = crmsync::RunJobRequest { request_id, connection, name, wait_ms };
+            let answer = by_crm_sync(&now.ask, now.ask.crm_sync()?.run_job(request).await)?;
             (answer.job, answer.ended)
         }
     };

@@ -7,5 +7,6 @@ mod ledger;
 mod people;
 mod silence;
 mod support;
+mod sweeps;
 mod triggers;
 mod writes;

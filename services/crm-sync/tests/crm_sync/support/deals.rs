@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use crms::{Capabilities, Class, Crm, CrmError, Record};
-use domain::intake::RecordRef;
+use crms::{Capabilities, Class, Crm, CrmError, LastChange, Listed, Place, Record, Wanted};
+use domain::intake::{Actor, RecordRef};
+use domain::personal::Personal;
 use domain::retry::Retry;
+use domain::time::Timestamp;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
@@ -47,6 +49,8 @@ pub struct Deals {
 struct Portal {
     records: BTreeMap<String, Fields>,
     faults: VecDeque<Fault>,
+    /// When each deal got into its stage, and by whom; only then does the CRM list what changed.
+    moves: Option<BTreeMap<String, (Timestamp, Actor)>>,
     journal: Vec<Call>,
     /// Every state that record ever had, in order.
     history: Vec<(String, Fields)>,
@@ -81,6 +85,17 @@ impl Deals {
         record.extend(fields);
         let state = record.clone();
         portal.history.push((id.to_owned(), state));
+    }
+
+    /// From now on it lists what changed. Nothing has, so far.
+    pub fn lists(&self) {
+        self.portal.lock().moves.get_or_insert_default();
+    }
+
+    /// Somebody moves a deal to a stage at this time, and no webhook tells of it.
+    pub fn moved(&self, id: &str, stage: &str, at: Timestamp, actor: Actor) {
+        self.set(id, fields(&[("dealstage", stage)]));
+        self.portal.lock().moves.get_or_insert_default().insert(id.to_owned(), (at, actor));
     }
 
     pub fn remove(&self, id: &str) {
@@ -170,7 +185,8 @@ impl Deals {
 #[async_trait]
 impl Crm for Deals {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { unique_properties: false, echoes_writes: true }
+        let lists_changes = self.portal.lock().moves.is_some();
+        Capabilities { unique_properties: false, echoes_writes: true, lists_changes }
     }
 
     async fn read(&self, record: &RecordRef, properties: &[String]) -> Result<Record, CrmError> {
@@ -180,6 +196,38 @@ impl Crm for Deals {
         let found = found.ok_or_else(gone)?;
         let properties = properties.iter().map(|name| (name.clone(), found.get(name).cloned())).collect();
         Ok(Record { id, properties, modified_at: None })
+    }
+
+    fn kind_changed_by(&self, event: &str) -> Option<String> {
+        event.strip_suffix(".propertyChange").map(str::to_owned)
+    }
+
+    async fn changed_since(&self, wanted: &Wanted, place: &Place) -> Result<Listed, CrmError> {
+        let portal = self.portal.lock();
+        let stands = |id: &str| {
+            let value = portal.records.get(id).and_then(|record| record.get(&wanted.property));
+            value.is_some_and(|value| wanted.values.contains(value))
+        };
+        let moves = portal.moves.iter().flatten();
+        let found: Vec<_> = moves.filter(|(id, (at, _))| *at >= place.since && stands(id)).collect();
+        let newest = found.iter().map(|(_, (at, _))| *at).max();
+        Ok(Listed { ids: found.iter().map(|(id, _)| (*id).clone()).collect(), newest, next: None })
+    }
+
+    async fn last_changes(
+        &self,
+        _: &str,
+        property: &str,
+        ids: &[String],
+    ) -> Result<Vec<LastChange>, CrmError> {
+        let portal = self.portal.lock();
+        let last = |id: &String| {
+            let (changed_at, actor) = *portal.moves.as_ref()?.get(id)?;
+            let value = portal.records.get(id)?.get(property)?;
+            let (object_id, actor_id) = (id.clone(), String::new());
+            Some(LastChange { object_id, value: Personal::new(value.clone()), changed_at, actor, actor_id })
+        };
+        Ok(ids.iter().filter_map(last).collect())
     }
 
     async fn write(&self, record: &RecordRef, properties: &Fields) -> Result<(), CrmError> {

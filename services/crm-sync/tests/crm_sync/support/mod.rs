@@ -7,10 +7,11 @@ mod tell;
 use std::sync::Arc;
 use std::time::Duration;
 
+use contracts::wire::common::JobRun;
 use contracts::wire::crmsync as wire;
 use contracts::wire::crmsync::crm_sync_service_client::CrmSyncServiceClient;
 use contracts::wire::crmsync::crm_sync_service_server::{CrmSyncService, CrmSyncServiceServer};
-use crm_sync::{Adapters, CrmSync, Dependencies, Settings};
+use crm_sync::{Adapters, CrmSync, Dependencies, Settings, Sweep};
 use crms::Crm;
 use domain::ids::EnvelopeId;
 use domain::retry::Backoff;
@@ -110,6 +111,19 @@ impl World {
         self.client().get_sync(request).await.expect("it is there").into_inner().states
     }
 
+    /// Sweeps the CRM for what nobody told, now.
+    pub async fn sweep(&self) -> JobRun {
+        let request = wire::RunJobRequest {
+            request_id: hex::encode(runtime::random::new_id()),
+            connection: "crm".to_owned(),
+            name: "lost-triggers".to_owned(),
+            wait_ms: 20_000,
+        };
+        let answer = self.client().run_job(request).await.expect("there is such a job").into_inner();
+        assert!(answer.ended, "the run does not end");
+        answer.job.and_then(|job| job.last).expect("a run")
+    }
+
     pub async fn dead_letters(&self) -> Vec<wire::DeadLetter> {
         let request = wire::ListDeadLettersRequest::default();
         self.client().list_dead_letters(request).await.expect("a page").into_inner().dead_letters
@@ -162,6 +176,12 @@ fn quick() -> Settings {
             attempts_max: 300,
         },
         confirmation_look: Duration::from_millis(10),
+        // Only when it is asked for.
+        sweep: Sweep {
+            every: Duration::from_secs(365 * 86_400),
+            grace: Duration::from_millis(10),
+            ..Sweep::default()
+        },
         ..Settings::default()
     }
 }

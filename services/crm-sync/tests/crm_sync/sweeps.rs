@@ -1,0 +1,151 @@
+//! Triggers that no webhook told: found by asking, once.
+
+use std::time::Duration;
+
+use contracts::wire::common::JobOutcome;
+use contracts::wire::crmsync::{GetLedgerRequest, ListJobsRequest};
+use contracts::wire::envelope::Stage;
+use domain::intake::Actor;
+use domain::sync::{SyncEvent, TriggerIgnored};
+use domain::time::Timestamp;
+use tonic::Status;
+
+use crate::support::{START, TRIGGERS, World};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// A world whose CRM lists what changed, and whose first sweep is over.
+async fn world() -> World {
+    let world = World::new().await;
+    world.deals.lists();
+    let first = world.sweep().await;
+    assert_eq!(
+        (first.outcome(), first.found, first.attention),
+        (JobOutcome::Done, 0, false),
+        "{}",
+        first.note
+    );
+    world.clock.advance(MINUTE);
+    world
+}
+
+async fn found(world: &World) -> usize {
+    let facts = world.facts().await;
+    facts.iter().filter(|fact| matches!(fact, SyncEvent::TriggerFound { .. })).count()
+}
+
+#[tokio::test]
+async fn a_trigger_whose_webhook_was_lost_is_found_once_and_a_webhook_that_comes_after_all_meets_its_envelope()
+ {
+    let world = world().await;
+    let moved_at = world.clock.now();
+    world.deals.moved("7", "contractsent", moved_at, Actor::Human);
+    let run = world.sweep().await;
+    assert_eq!((run.outcome(), run.found, run.attention), (JobOutcome::Done, 1, false), "{}", run.note);
+    assert_eq!(world.sweep().await.found, 0);
+    let asked = world.office.asked();
+    // The very key that the webhook would have had (crm.md §6.2).
+    assert_eq!(asked[0].request_id, "trg_07c6cb3d6fbc3c736d49bf71d7038324f4d5776a");
+    assert_eq!((asked.len(), found(&world).await), (1, 1));
+
+    let late = world.change_at(1, "dealstage", "contractsent", Actor::Human, moved_at).await;
+    world.until_handled(TRIGGERS, late).await;
+    assert_eq!((world.office.asked().len(), world.office.envelopes().len()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_webhook_that_comes_after_the_envelope_it_asked_for_has_ended_starts_no_second_one() {
+    let world = world().await;
+    let moved_at = world.clock.now();
+    world.deals.moved("7", "contractsent", moved_at, Actor::Human);
+    world.clock.advance(5 * MINUTE);
+    assert_eq!(world.sweep().await.found, 1);
+    world.office.all_are(Stage::Declined);
+    world.clock.advance(60 * MINUTE);
+    // Told with the time the CRM keeps, and with one that differs a little.
+    for (number, at) in [(1, moved_at), (2, Timestamp(moved_at.0 + 7))] {
+        let late = world.change_at(number, "dealstage", "contractsent", Actor::Human, at).await;
+        world.until_handled(TRIGGERS, late).await;
+    }
+    assert_eq!(world.sweep().await.found, 0);
+    assert_eq!(world.office.envelopes().len(), 1);
+    assert_eq!(world.ignored().await, [TriggerIgnored::AlreadyTaken]);
+}
+
+#[tokio::test]
+async fn what_a_webhook_told_is_no_finding_however_it_ended() {
+    let world = world().await;
+    let at = world.clock.now();
+    world.office.refuse(Status::invalid_argument("parties[0].email: not an e-mail address"));
+    world.deals.moved("7", "contractsent", at, Actor::Human);
+    let told = world.change_at(1, "dealstage", "contractsent", Actor::Human, at).await;
+    world.until_handled(TRIGGERS, told).await;
+    let before = world.deals.applied().len();
+    let run = world.sweep().await;
+    assert_eq!((run.looked, run.found, run.attention), (1, 0, false), "{}", run.note);
+    assert_eq!((world.office.asked().len(), found(&world).await), (1, 0));
+    assert_eq!(world.deals.applied().len(), before, "the record is not told again");
+}
+
+#[tokio::test]
+async fn a_record_that_stood_in_the_stage_before_there_was_such_a_flow_starts_nothing() {
+    let world = World::new().await;
+    world.deals.moved("7", "contractsent", Timestamp(START.0 - 11 * 60_000), Actor::Human);
+    for _ in 0..2 {
+        assert_eq!(world.sweep().await.found, 0);
+    }
+    assert!(world.office.asked().is_empty() && world.facts().await.is_empty());
+}
+
+#[tokio::test]
+async fn what_an_integration_or_an_import_did_is_found_by_no_sweep() {
+    let world = world().await;
+    for actor in [Actor::Import, Actor::Integration] {
+        world.deals.moved("7", "contractsent", world.clock.now(), actor);
+        assert_eq!(world.sweep().await.found, 0);
+        world.clock.advance(MINUTE);
+    }
+    assert!(world.office.asked().is_empty() && world.facts().await.is_empty());
+}
+
+#[tokio::test]
+async fn what_cannot_be_taken_now_is_asked_for_again_long_after_the_list_shows_it_no_more() {
+    let world = world().await;
+    world.deals.moved("7", "contractsent", world.clock.now(), Actor::Human);
+    world.office.refuse(Status::unavailable("restarting"));
+    let run = world.sweep().await;
+    assert_eq!((run.found, run.attention), (0, true));
+    assert!(run.note.contains("1 could not be taken"), "{}", run.note);
+    // Another deal moves the place on, far beyond the overlap.
+    world.clock.advance(60 * MINUTE);
+    world.deals.moved("70", "contractsent", world.clock.now(), Actor::Import);
+    let run = world.sweep().await;
+    assert_eq!((run.found, run.attention), (1, false), "{}", run.note);
+    assert_eq!((world.office.envelopes().len(), found(&world).await), (1, 1));
+}
+
+#[tokio::test]
+async fn a_finding_is_counted_as_reconciled_and_the_job_is_listed() {
+    let world = world().await;
+    world.deals.moved("7", "contractsent", world.clock.now(), Actor::Workflow);
+    assert_eq!(world.sweep().await.found, 1);
+    let tallies = async || {
+        let request = GetLedgerRequest { connection: "crm".to_owned(), ..GetLedgerRequest::default() };
+        world.client().get_ledger(request).await.expect("a ledger").into_inner().tallies
+    };
+    let counted = async || {
+        let tallies = tallies().await;
+        let counts = tallies.iter().flat_map(|tally| &tally.counts);
+        counts.filter(|count| count.name == "reconciled").map(|count| count.count).sum::<u64>()
+    };
+    let waited = async {
+        while counted().await == 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(crate::support::SOON, waited).await.expect("it is counted");
+    assert_eq!(counted().await, 1);
+    let jobs = world.client().list_jobs(ListJobsRequest::default()).await.expect("jobs").into_inner().jobs;
+    let named: Vec<_> = jobs.iter().map(|job| (job.connection.as_str(), job.name.as_str())).collect();
+    assert_eq!(named, [("crm", "lost-triggers")]);
+}
