@@ -5,6 +5,11 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use countersign::cli::Cli;
+use tikv_jemallocator::Jemalloc;
+
+/// A third less processor time a webhook than with the system's allocator, in the same memory (docs/benchmarks.md).
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();

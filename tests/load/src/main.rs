@@ -12,12 +12,17 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use tikv_jemallocator::Jemalloc;
 
 mod drive;
 mod flood;
 mod report;
 mod store;
 mod target;
+
+/// The same as in the process under load: the generator takes from the same cores.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 /// Load on ingress, beside the store's own rates.
 #[derive(Debug, Parser)]
