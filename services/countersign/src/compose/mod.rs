@@ -6,4 +6,4 @@ pub mod ledger_watch;
 pub mod log;
 pub mod services;
 pub mod simulators;
-mod tokens;
+pub mod tokens;

@@ -1,10 +1,10 @@
 //! Work that was given up, by whichever service: shown, tried again, or forgotten.
 
 use anyhow::{Result, ensure};
-use contracts::wire::{crmsync, envelope};
+use contracts::wire::{crmsync, envelope, verification};
 
 use super::args::{Ask, DeadLettersVerb, Letter};
-use super::services::{by_crm_sync, by_orchestrator};
+use super::services::{by_crm_sync, by_orchestrator, by_verification};
 use super::{request_id, time};
 use crate::terminal::{Column, Terminal};
 
@@ -12,8 +12,26 @@ use crate::terminal::{Column, Terminal};
 const PAGES_MAX: usize = 100;
 /// Letters on a page.
 const PAGE: u32 = 1000;
-/// What the names of the orchestrator's followers begin with.
-const ORCHESTRATOR: &str = "orchestrator-";
+
+/// Who tells of a follower's dead letters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Keeper {
+    /// Of its own, and of ingress, which has no gRPC.
+    Verification,
+    Orchestrator,
+    CrmSync,
+}
+
+impl Keeper {
+    /// By the name of the follower.
+    fn of(consumer: &str) -> Self {
+        match consumer.split_once('-').map(|(service, _)| service) {
+            Some("verification" | "ingress") => Keeper::Verification,
+            Some("orchestrator") => Keeper::Orchestrator,
+            Some(_) | None => Keeper::CrmSync,
+        }
+    }
+}
 
 /// Runs the verb.
 ///
@@ -38,27 +56,44 @@ pub async fn run(verb: DeadLettersVerb) -> Result<()> {
 
 async fn retry(Letter { consumer, position, ask }: &Letter) -> Result<bool> {
     let (request_id, consumer, position) = (request_id(), consumer.clone(), *position);
-    if consumer.starts_with(ORCHESTRATOR) {
-        let request = envelope::RetryDeadLetterRequest { request_id, consumer, position };
-        return Ok(by_orchestrator(ask, ask.envelopes()?.retry_dead_letter(request).await)?.found);
-    }
-    let request = crmsync::RetryDeadLetterRequest { request_id, consumer, position };
-    Ok(by_crm_sync(ask, ask.crm_sync()?.retry_dead_letter(request).await)?.found)
+    Ok(match Keeper::of(&consumer) {
+        Keeper::Verification => {
+            let request = verification::RetryDeadLetterRequest { request_id, consumer, position };
+            by_verification(ask, ask.verification()?.retry_dead_letter(request).await)?.found
+        }
+        Keeper::Orchestrator => {
+            let request = envelope::RetryDeadLetterRequest { request_id, consumer, position };
+            by_orchestrator(ask, ask.envelopes()?.retry_dead_letter(request).await)?.found
+        }
+        Keeper::CrmSync => {
+            let request = crmsync::RetryDeadLetterRequest { request_id, consumer, position };
+            by_crm_sync(ask, ask.crm_sync()?.retry_dead_letter(request).await)?.found
+        }
+    })
 }
 
 async fn discard(Letter { consumer, position, ask }: &Letter, reason: String) -> Result<bool> {
     let (request_id, consumer, position) = (request_id(), consumer.clone(), *position);
-    if consumer.starts_with(ORCHESTRATOR) {
-        let request = envelope::DiscardDeadLetterRequest { request_id, consumer, position, reason };
-        return Ok(by_orchestrator(ask, ask.envelopes()?.discard_dead_letter(request).await)?.found);
-    }
-    let request = crmsync::DiscardDeadLetterRequest { request_id, consumer, position, reason };
-    Ok(by_crm_sync(ask, ask.crm_sync()?.discard_dead_letter(request).await)?.found)
+    Ok(match Keeper::of(&consumer) {
+        Keeper::Verification => {
+            let request = verification::DiscardDeadLetterRequest { request_id, consumer, position, reason };
+            by_verification(ask, ask.verification()?.discard_dead_letter(request).await)?.found
+        }
+        Keeper::Orchestrator => {
+            let request = envelope::DiscardDeadLetterRequest { request_id, consumer, position, reason };
+            by_orchestrator(ask, ask.envelopes()?.discard_dead_letter(request).await)?.found
+        }
+        Keeper::CrmSync => {
+            let request = crmsync::DiscardDeadLetterRequest { request_id, consumer, position, reason };
+            by_crm_sync(ask, ask.crm_sync()?.discard_dead_letter(request).await)?.found
+        }
+    })
 }
 
 /// Every dead letter of every service, oldest first.
 pub(super) async fn all(ask: &Ask) -> Result<Vec<envelope::DeadLetter>> {
     let mut letters = of_crm_sync(ask).await?;
+    letters.extend(of_verification(ask).await?);
     let mut page_token = String::new();
     for _ in 0..PAGES_MAX {
         let request = envelope::ListDeadLettersRequest { page_size: PAGE, page_token };
@@ -87,7 +122,24 @@ async fn of_crm_sync(ask: &Ask) -> Result<Vec<envelope::DeadLetter>> {
     Ok(letters)
 }
 
-/// The two services tell of dead letters in the same words.
+async fn of_verification(ask: &Ask) -> Result<Vec<envelope::DeadLetter>> {
+    let (mut letters, mut page_token) = (Vec::new(), String::new());
+    for _ in 0..PAGES_MAX {
+        let request = verification::ListDeadLettersRequest { page_size: PAGE, page_token };
+        let page = by_verification(ask, ask.verification()?.list_dead_letters(request).await)?;
+        letters.extend(page.dead_letters.into_iter().map(|letter| {
+            let verification::DeadLetter { consumer, position, entity, reason, attempts, at_ms } = letter;
+            envelope::DeadLetter { consumer, position, entity, reason, attempts, at_ms }
+        }));
+        if page.next_page_token.is_empty() {
+            break;
+        }
+        page_token = page.next_page_token;
+    }
+    Ok(letters)
+}
+
+/// The services tell of dead letters in the same words.
 fn same(letter: crmsync::DeadLetter) -> envelope::DeadLetter {
     let crmsync::DeadLetter { consumer, position, entity, reason, attempts, at_ms } = letter;
     envelope::DeadLetter { consumer, position, entity, reason, attempts, at_ms }
@@ -123,4 +175,23 @@ async fn list(ask: &Ask) -> Result<()> {
         &rows,
     );
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Keeper;
+
+    #[test]
+    fn a_dead_letter_is_asked_of_the_service_whose_follower_gave_it_up() {
+        for (consumer, keeper) in [
+            ("verification-erasure", Keeper::Verification),
+            ("ingress-handover", Keeper::Verification),
+            ("orchestrator-effects", Keeper::Orchestrator),
+            ("orchestrator-documents", Keeper::Orchestrator),
+            ("crm-sync-triggers", Keeper::CrmSync),
+            ("nobody", Keeper::CrmSync),
+        ] {
+            assert_eq!(Keeper::of(consumer), keeper, "{consumer}");
+        }
+    }
 }

@@ -2,7 +2,8 @@
 //!
 //! Keys are never printed: they go into the files that the configuration names. The first of `shared_keys` is the key
 //! in use, the second the one before it, which counts on for what was signed with it. A running process reads both
-//! within seconds. Asked of the vendor directly, so it works before anything runs.
+//! within seconds. Asked of the vendor directly, so it works before anything runs. Tokens of OAuth live once, so those of
+//! a connection that has them are taken from where all processes share them: the state beside the log.
 
 use std::fs;
 use std::io::Write as _;
@@ -14,11 +15,15 @@ use anyhow::{Context as _, Result, bail, ensure};
 use clap::Args;
 use domain::ids::ConnectionId;
 use providers::Provider;
-use runtime::config::{Configuration, Connection, Environment};
+use runtime::clock::Clock;
+use runtime::config::{Configuration, Connection, Environment, SecretRef};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 
+use crate::cli::LogArgs;
 use crate::compose::adapters::RULES;
+use crate::compose::log;
+use crate::compose::tokens::TokensBesideLog;
 use crate::terminal::{Terminal, Tone};
 
 /// How long the key before may still come in: retries, and what is on its way.
@@ -35,6 +40,9 @@ pub struct AtVendor {
     /// The vendor may be at a private address (a simulator).
     #[arg(long)]
     pub private_addresses: bool,
+    /// Where tokens of OAuth are kept: as for `up`. Opened only for a connection that has them.
+    #[command(flatten)]
+    pub log: LogArgs,
     /// Prints JSON lines instead of text.
     #[arg(long)]
     pub json: bool,
@@ -48,7 +56,7 @@ pub async fn subscribe(at: &AtVendor, name: &str) -> Result<()> {
     let connection = connection(at)?;
     let (current, _) = key_files(&connection)?;
     ensure!(!current.exists(), "{} is there already: move it away first", current.display());
-    let provider = provider(at, &connection)?;
+    let provider = provider(at, &connection).await?;
     let made = provider.subscribe(name).await.context("the vendor made no subscription")?;
     write(&current, &made.shared_key)?;
     let terminal = Terminal::new(at.json);
@@ -79,7 +87,7 @@ pub async fn rotate(at: &AtVendor, finish: bool) -> Result<()> {
         terminal.object(&json!({"connection": at.connection.as_str(), "finished": true}));
         return Ok(());
     }
-    let provider = provider(at, &connection)?;
+    let provider = provider(at, &connection).await?;
     let subscription = provider.subscription().await.context("the vendor does not tell its subscriptions")?;
     let subscription = subscription.context("there is no subscription at the connection's webhook_url")?;
     // first what is sure, so that no moment is without the key that is in use
@@ -118,25 +126,50 @@ fn key_files(connection: &Connection) -> Result<(PathBuf, Option<PathBuf>)> {
     Ok((current, files.next().flatten()))
 }
 
-fn provider(at: &AtVendor, connection: &Connection) -> Result<Arc<dyn Provider>> {
-    ensure!(
-        connection.oauth.is_none(),
-        "tokens of OAuth belong to the running process: do it in the vendor's settings, and write the key into the file"
-    );
-    let rule = RULES.iter().find(|rule| rule.kind == connection.kind).context("an unknown kind")?;
-    let keys = connection.secrets(rule.call);
-    let key = keys.first().context("there is no key for calls")?;
-    let key = key.resolve(&Environment::of_process()).map_err(anyhow::Error::msg)?;
+async fn provider(at: &AtVendor, connection: &Connection) -> Result<Arc<dyn Provider>> {
+    let (key, oauth) = match &connection.oauth {
+        Some(oauth) => (SecretString::from(String::new()), Some(access(at, oauth).await?)),
+        None => {
+            let rule = RULES.iter().find(|rule| rule.kind == connection.kind).context("an unknown kind")?;
+            let keys = connection.secrets(rule.call);
+            (resolved(keys.first().context("there is no key for calls")?)?, None)
+        }
+    };
     let settings = providers::ConnectionSettings {
         connection: at.connection.clone(),
         base_url: connection.base_url.parse().context("base_url is not an address")?,
         key: Arc::new(move || key.clone()),
-        oauth: None,
+        oauth,
         webhook_url: connection.webhook_url.as_deref().map(str::parse).transpose()?,
         options: connection.options.clone().into_iter().collect(),
         allow_private_addresses: at.private_addresses,
     };
     Ok(providers::connect(&connection.kind, settings)?)
+}
+
+/// Access with the tokens that every process of this installation shares: a refresh of our own with others would spend
+/// theirs.
+async fn access(at: &AtVendor, oauth: &runtime::config::OAuth) -> Result<providers::OAuth> {
+    let log = log::open(&at.log).await.context(
+        "the tokens of OAuth lie beside the log; if a process runs on the embedded log, stop it for this (vendors send \
+         again what comes meanwhile)",
+    )?;
+    Ok(providers::OAuth {
+        client_id: oauth.client_id.clone(),
+        client_secret: resolved(&oauth.client_secret)?,
+        refresh_token: resolved(&oauth.refresh_token)?,
+        token_url: oauth
+            .token_url
+            .as_deref()
+            .map(str::parse)
+            .transpose()
+            .context("token_url is not an address")?,
+        tokens: Arc::new(TokensBesideLog::new(log, Clock::system(), &at.connection)),
+    })
+}
+
+fn resolved(secret: &SecretRef) -> Result<SecretString> {
+    secret.resolve(&Environment::of_process()).map_err(anyhow::Error::msg)
 }
 
 /// Replaces the file as a whole: a reader finds the old key or the new one.
@@ -154,80 +187,4 @@ fn write(path: &Path, key: &SecretString) -> Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use providers::pandadoc::simulator::{Settings, start};
-    use runtime::config::SharedConfiguration;
-
-    use super::*;
-
-    const HOOK: &str = "http://127.0.0.1:9/v1/hooks/sales";
-
-    struct Desk {
-        _vendor: simulation::Running,
-        directory: tempfile::TempDir,
-        at: AtVendor,
-    }
-
-    async fn desk() -> Desk {
-        let api_keys = vec![SecretString::from("pd_key".to_owned())];
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let vendor = start(listener, Settings { api_keys, ..Settings::default() }).unwrap();
-        let directory = tempfile::tempdir().unwrap();
-        let path = |name: &str| directory.path().join(name);
-        fs::write(path("api"), "pd_key").unwrap();
-        let text = format!(
-            "tenants: {{acme: {{}}}}\nconnections:\n  sales:\n    kind: pandadoc\n    tenant: acme\n    base_url: {}\n    \
-             api_key: {{file: {}}}\n    webhook_url: {HOOK}\n    shared_keys:\n      - {{id: s1, file: {}}}\n      \
-             - {{id: previous, file: {}}}\n",
-            vendor.url(),
-            path("api").display(),
-            path("current").display(),
-            path("previous").display(),
-        );
-        fs::write(path("countersign.yaml"), text).unwrap();
-        let at = AtVendor {
-            connection: "sales".parse().unwrap(),
-            config: path("countersign.yaml"),
-            private_addresses: true,
-            json: true,
-        };
-        Desk { _vendor: vendor, directory, at }
-    }
-
-    impl Desk {
-        fn key(&self, name: &str) -> String {
-            fs::read_to_string(self.directory.path().join(name)).unwrap()
-        }
-    }
-
-    #[tokio::test]
-    async fn a_subscription_is_made_once_and_its_key_lies_where_the_configuration_says() {
-        let desk = desk().await;
-        subscribe(&desk.at, "countersign").await.unwrap();
-        assert!(!desk.key("current").is_empty());
-        let again = subscribe(&desk.at, "countersign").await.unwrap_err();
-        assert!(format!("{again:#}").contains("is there already"), "{again:#}");
-    }
-
-    #[tokio::test]
-    async fn a_rotation_keeps_the_key_before_until_it_is_finished() {
-        let desk = desk().await;
-        subscribe(&desk.at, "countersign").await.unwrap();
-        let first = desk.key("current");
-        rotate(&desk.at, false).await.unwrap();
-        assert_eq!(desk.key("previous"), first);
-        assert_ne!(desk.key("current"), first);
-        SharedConfiguration::from_file(&desk.at.config, &RULES, Environment::of_process()).unwrap();
-        rotate(&desk.at, true).await.unwrap();
-        assert_eq!(desk.key("previous"), desk.key("current"));
-    }
-
-    #[tokio::test]
-    async fn without_a_subscription_nothing_is_rotated() {
-        let desk = desk().await;
-        fs::write(desk.directory.path().join("current"), "old-key").unwrap();
-        let refused = rotate(&desk.at, false).await.unwrap_err();
-        assert!(format!("{refused:#}").contains("there is no subscription"), "{refused:#}");
-        assert_eq!(desk.key("current"), "old-key");
-    }
-}
+mod tests;
