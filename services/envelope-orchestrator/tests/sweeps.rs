@@ -21,10 +21,13 @@ fn of_deal(claim: Claim, deal: &str, revision: i64) -> Draft {
     Draft { correlation, revision: Some(revision), ..draft(claim, 1) }
 }
 
+/// A world that lists what changes, and whose jobs have come round once: what a test adds is found by its own run.
 async fn listing() -> World {
     let provider = Scripted::new(true);
     provider.lists();
-    World::with(provider).await
+    let world = World::with(provider).await;
+    first_runs(&world).await;
+    world
 }
 
 /// The time of the world's clock, as a revision.
@@ -34,9 +37,12 @@ fn now(world: &World) -> i64 {
 
 /// The first run of every job comes by itself.
 async fn first_runs(world: &World) {
-    while world.jobs().await.iter().any(|job| job.last.is_none()) {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    let run = async {
+        while world.jobs().await.iter().any(|job| job.last.is_none()) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), run).await.expect("every job comes round at the start");
 }
 
 async fn in_review(world: &World) -> wire::Envelope {
@@ -49,6 +55,7 @@ async fn in_review(world: &World) -> wire::Envelope {
 #[tokio::test]
 async fn a_completion_that_no_webhook_told_is_found_by_asking_for_what_is_open() {
     let world = World::new().await;
+    first_runs(&world).await;
     let made = in_review(&world).await;
     world.provider.change("p-1", |draft| (draft.signed, draft.claim) = (2, Claim::Completed));
     let run = world.run_job(OPEN).await;
@@ -150,9 +157,9 @@ async fn many_changes_are_walked_page_by_page_even_where_time_stands_still() {
 #[tokio::test]
 async fn a_provider_that_does_not_answer_costs_a_run_but_no_finding() {
     let world = listing().await;
-    first_runs(&world).await;
     world.provider.add("doc-7", of_deal(Claim::Sent, "7", now(&world)));
-    world.provider.fail("snapshot", [Fault::Refuse(Class::Transient)]);
+    // Neither the document is shown, nor is it said that there is none of another name.
+    world.provider.fail("snapshot", [Fault::Refuse(Class::Transient); 2]);
     let failed = world.run_job(CHANGED).await;
     assert_eq!(failed.outcome(), JobOutcome::Failed);
     assert!(failed.note.contains("transient"), "{}", failed.note);
@@ -190,9 +197,8 @@ async fn after_an_outage_everything_open_is_asked_for_at_the_start() {
 #[tokio::test]
 async fn what_a_webhook_tells_while_the_sweep_waits_for_it_is_no_finding() {
     let world = World::with_grace(Duration::from_secs(2)).await;
+    first_runs(&world).await;
     let made = in_review(&world).await;
-    // The first run of every job comes by itself.
-    world.run_job(OPEN).await;
     let looks = world.provider.calls("snapshot p-1");
     world.provider.change("p-1", |draft| (draft.signed, draft.claim) = (2, Claim::Completed));
     let told = async {
@@ -237,7 +243,6 @@ async fn one_open_document_that_cannot_be_read_holds_up_no_other() {
 #[tokio::test]
 async fn what_could_not_be_read_is_asked_for_again_when_the_list_shows_it_no_more() {
     let world = listing().await;
-    first_runs(&world).await;
     let at = now(&world);
     world.provider.breaks("doc-1");
     for number in 0..8_i64 {
@@ -258,7 +263,6 @@ async fn what_could_not_be_read_is_asked_for_again_when_the_list_shows_it_no_mor
 #[tokio::test]
 async fn a_provider_that_says_too_fast_is_waited_for_within_the_run() {
     let world = listing().await;
-    first_runs(&world).await;
     for number in 0..3 {
         let document = of_deal(Claim::Sent, &number.to_string(), now(&world) + number);
         world.provider.add(&format!("doc-{number}"), document);
@@ -273,7 +277,6 @@ async fn a_provider_that_says_too_fast_is_waited_for_within_the_run() {
 #[tokio::test]
 async fn a_run_ends_at_once_where_no_other_document_could_be_read_either() {
     let world = listing().await;
-    first_runs(&world).await;
     for number in 0..5 {
         let document = of_deal(Claim::Sent, &number.to_string(), now(&world) + number);
         world.provider.add(&format!("doc-{number}"), document);
@@ -290,7 +293,6 @@ async fn a_run_ends_at_once_where_no_other_document_could_be_read_either() {
 #[tokio::test]
 async fn many_that_cannot_be_read_are_asked_for_again_a_few_at_a_time() {
     let world = listing().await;
-    first_runs(&world).await;
     let at = now(&world);
     for number in 0..36_i64 {
         // One of every page can be read.
@@ -311,4 +313,51 @@ async fn many_that_cannot_be_read_are_asked_for_again_a_few_at_a_time() {
     let run = world.run_job(CHANGED).await;
     assert_eq!((run.found, run.attention), (18, false), "{}", run.note);
     world.stop().await;
+}
+
+#[tokio::test]
+async fn pages_of_which_nothing_can_be_read_are_gone_past_while_the_provider_is_up() {
+    let world = listing().await;
+    first_runs(&world).await;
+    let at = now(&world);
+    for number in 0..13_i64 {
+        let id = format!("doc-{number:02}");
+        world.provider.add(&id, of_deal(Claim::Sent, &number.to_string(), at + number * 86_400_000));
+        if number < 12 {
+            world.provider.breaks(&id);
+        }
+    }
+    let calls = world.provider.journal().len();
+    let run = world.run_job(CHANGED).await;
+    assert_eq!((run.outcome(), run.found, run.attention), (JobOutcome::Done, 1, true), "{}", run.note);
+    assert!(run.note.contains("12 could not be read"), "{}", run.note);
+    assert!(broken_in_a_row(&world, calls) < 10, "they would open the breaker");
+    world.provider.mend();
+    let run = world.run_job(CHANGED).await;
+    assert_eq!((run.outcome(), run.found, run.attention), (JobOutcome::Done, 12, false), "{}", run.note);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn many_open_documents_in_a_row_that_cannot_be_read_open_no_breaker() {
+    let world = World::new().await;
+    first_runs(&world).await;
+    for number in 1..=14 {
+        let made = world.create(request(&format!("deal-{number}"))).await.expect("it is taken");
+        world.until(&made.envelope_id, |envelope| !envelope.provider_id.is_empty()).await;
+        world.provider.breaks(&format!("p-{number}"));
+    }
+    let calls = world.provider.journal().len();
+    let run = world.run_job(OPEN).await;
+    assert!(run.note.contains("14 could not be read"), "{}", run.note);
+    assert!(broken_in_a_row(&world, calls) < 10, "they would open the breaker");
+    world.stop().await;
+}
+
+/// The most looks in a row, from this call on, at documents that cannot be read.
+fn broken_in_a_row(world: &World, from: usize) -> usize {
+    let journal = world.provider.journal();
+    let broken = |line: &String| line.starts_with("snapshot doc-") || line.starts_with("snapshot p-");
+    let rows = journal[from..].split(|line| !broken(line));
+    rows.map(<[String]>::len).max().unwrap_or_default()
 }

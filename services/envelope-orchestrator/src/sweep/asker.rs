@@ -47,6 +47,13 @@ impl Asker {
         }
     }
 
+    /// Whether the provider answers at all: asks for a document that nobody has.
+    pub async fn is_up(&self) -> Result<(), ProviderError> {
+        let nobodys = format!("nobodys{}", hex::encode(&runtime::random::new_id()[..8]));
+        let nobodys = nobodys.parse().expect("invariant: a short word is an id");
+        self.snapshot(&nobodys).await.map(drop)
+    }
+
     /// One page of what changed.
     pub async fn changed_since(&self, since: Timestamp, page: u32) -> Result<Page<Changed>, ProviderError> {
         loop {

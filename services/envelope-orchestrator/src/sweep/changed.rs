@@ -12,13 +12,13 @@ use async_trait::async_trait;
 use domain::ids::{ConnectionId, EnvelopeId, TenantId};
 use domain::intake::Claim;
 use domain::time::Timestamp;
-use futures::StreamExt as _;
 use jobs::{Failure, Report, Run, Work};
 use providers::{Changed as Item, ENVELOPE_ID_KEY, Snapshot};
 use tokio::time::Instant;
 
 use super::asker::Asker;
-use super::unread::{AGAIN_AT_ONCE, Unread};
+use super::unread::Unread;
+use super::walk::{Walk, again, pass};
 use super::{JUDGED_MAX, Look, Sweeper, Trouble, failed};
 use crate::adopt::Found;
 use crate::store::{Cause, Subject};
@@ -61,14 +61,14 @@ impl Work for Changed {
             Timestamp(newest)
         };
         let asker = self.sweeper.asker(&self.connection).map_err(|trouble| failed(&report, &trouble))?;
-        self.again(&asker, &BTreeSet::new(), &mut unread, &mut report).await?;
+        again(self, &asker, &BTreeSet::new(), &mut unread, &mut report).await?;
         let stubborn = unread.names().clone();
         let mut place = Place { since, page: 1 };
         loop {
             let page = self.page(&asker, place, &mut unread, &mut report).await;
             let page = page.map_err(|trouble| failed(&report, &trouble))?;
             // What this page holds is listed again.
-            if !page.read || unread.overflows() {
+            if unread.overflows() {
                 return Err(unread.failed(report));
             }
             newest = newest.max(page.newest.unwrap_or(newest));
@@ -83,7 +83,7 @@ impl Work for Changed {
                 return Ok(report);
             }
         }
-        self.again(&asker, &stubborn, &mut unread, &mut report).await?;
+        again(self, &asker, &stubborn, &mut unread, &mut report).await?;
         run.keep(&unread.words(&newest.to_string())).await?;
         unread.told(&mut report);
         Ok(report)
@@ -94,8 +94,6 @@ impl Work for Changed {
 struct Seen {
     newest: Option<i64>,
     more: bool,
-    /// Whether it is empty, or anything of it could be read.
-    read: bool,
 }
 
 impl Changed {
@@ -108,87 +106,9 @@ impl Changed {
     ) -> Result<Seen, Trouble> {
         let listed = asker.changed_since(place.since, place.page).await?;
         self.sweeper.catch_up().await?;
-        let read = self.pass(asker, &listed.items, unread, report).await?;
+        pass(self, asker, &listed.items, unread, report).await?;
         let newest = listed.items.iter().filter_map(|item| item.revision).max();
-        Ok(Seen { newest, more: listed.more, read: read || listed.items.is_empty() })
-    }
-
-    /// Asks again for what could not be read, but for these.
-    async fn again(
-        &self,
-        asker: &Asker,
-        but: &BTreeSet<String>,
-        unread: &mut Unread,
-        report: &mut Report,
-    ) -> Result<(), Failure> {
-        // Without a revision it is looked at whatever we know; the claim only says that it is not made just now.
-        let item = |name: &String| {
-            Some(Item { provider_id: name.parse().ok()?, claim: Claim::Draft, revision: None })
-        };
-        let items: Vec<Item> = unread.names_but(but).iter().filter_map(item).collect();
-        for some in items.chunks(AGAIN_AT_ONCE) {
-            let read = self.pass(asker, some, unread, report).await;
-            if !read.map_err(|trouble| failed(report, &trouble))? {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// Looks at these, and once more at those that differ. Says whether anything could be read.
-    async fn pass(
-        &self,
-        asker: &Asker,
-        items: &[Item],
-        unread: &mut Unread,
-        report: &mut Report,
-    ) -> Result<bool, Trouble> {
-        let (mut suspects, mut looks) = (Vec::new(), Vec::new());
-        for (item, look) in items.iter().zip(self.all(asker, items, true).await) {
-            match look {
-                Ok(Look::Suspect) => suspects.push(item.clone()),
-                look => looks.push((item.provider_id.to_string(), look)),
-            }
-        }
-        let read = unread.take(report, looks)?;
-        if suspects.is_empty() {
-            return Ok(read);
-        }
-        self.sweeper.grace().await;
-        self.sweeper.catch_up().await?;
-        let looks = self.all(asker, &suspects, false).await;
-        unread.take(report, suspects.iter().map(|item| item.provider_id.to_string()).zip(looks))?;
-        Ok(true)
-    }
-
-    async fn all(&self, asker: &Asker, items: &[Item], glance: bool) -> Vec<Result<Look, Trouble>> {
-        let looks: Vec<_> = items.iter().map(|item| self.one(asker, item, glance)).collect();
-        futures::stream::iter(looks).buffered(self.sweeper.tuning.sweep_concurrency).collect().await
-    }
-
-    async fn one(&self, asker: &Asker, item: &Item, glance: bool) -> Result<Look, Trouble> {
-        let sweeper = &self.sweeper;
-        // It is made just now: there is nothing to see yet, and it will change once more.
-        if item.claim == Claim::Processing || self.is_judged(item) {
-            return Ok(Look::Nothing);
-        }
-        let look = match sweeper.directory.by_provider_id(&self.connection, &item.provider_id)? {
-            Some(subject) => {
-                let known = sweeper.store.load_sealed(&subject).await?.envelope.revision;
-                match (known, item.revision) {
-                    (Some(known), Some(listed)) if known >= listed => Look::Nothing,
-                    (Some(_) | None, Some(_) | None) => {
-                        sweeper.look(asker, &subject, &item.provider_id, glance).await?
-                    }
-                }
-            }
-            None => self.stranger(asker, item, glance).await?,
-        };
-        match look {
-            Look::Nothing | Look::Found => self.remember(item),
-            Look::Suspect | Look::Unseen => {}
-        }
-        Ok(look)
+        Ok(Seen { newest, more: listed.more })
     }
 
     /// A document nobody here knows: one of ours whose create call never came back, or one that a flow wants.
@@ -264,6 +184,49 @@ impl Changed {
             judged.clear();
         }
         judged.insert((self.connection.clone(), item.provider_id.clone()), revision);
+    }
+}
+
+#[async_trait]
+impl Walk for Changed {
+    type Item = Item;
+
+    fn sweeper(&self) -> &Sweeper {
+        &self.sweeper
+    }
+
+    fn name(&self, item: &Item) -> String {
+        item.provider_id.to_string()
+    }
+
+    /// Without a revision it is looked at whatever we know; the claim only says that it is not made just now.
+    fn named(&self, name: &str) -> Option<Item> {
+        Some(Item { provider_id: name.parse().ok()?, claim: Claim::Draft, revision: None })
+    }
+
+    async fn look(&self, asker: &Asker, item: &Item, glance: bool) -> Result<Look, Trouble> {
+        let sweeper = &self.sweeper;
+        // It is made just now: there is nothing to see yet, and it will change once more.
+        if item.claim == Claim::Processing || self.is_judged(item) {
+            return Ok(Look::Nothing);
+        }
+        let look = match sweeper.directory.by_provider_id(&self.connection, &item.provider_id)? {
+            Some(subject) => {
+                let known = sweeper.store.load_sealed(&subject).await?.envelope.revision;
+                match (known, item.revision) {
+                    (Some(known), Some(listed)) if known >= listed => Look::Nothing,
+                    (Some(_) | None, Some(_) | None) => {
+                        sweeper.look(asker, &subject, &item.provider_id, glance).await?
+                    }
+                }
+            }
+            None => self.stranger(asker, item, glance).await?,
+        };
+        match look {
+            Look::Nothing | Look::Found => self.remember(item),
+            Look::Suspect | Look::Unseen => {}
+        }
+        Ok(look)
     }
 }
 

@@ -6,12 +6,14 @@
 //! may, and leaves the mark `Reconciled` in its commit.
 //!
 //! A document that cannot be read holds up no other: its name is kept beside the place ([`unread`]), it is asked for
-//! again, and the run ends with a mark for a person. A run ends early only where nothing else could be read either.
+//! again, and the run ends with a mark for a person. A run ends early only where the provider as a whole is down
+//! ([`walk`]).
 
 mod asker;
 mod changed;
 mod open;
 mod unread;
+mod walk;
 
 use std::collections::HashMap;
 use std::sync::Arc;

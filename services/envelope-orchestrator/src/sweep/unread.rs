@@ -13,10 +13,6 @@ use super::{Look, Trouble, count};
 /// Names kept beside a place at most: even with every character escaped they fit into what a job may keep.
 pub const UNREAD_MAX: usize = 120;
 
-/// So many are asked for again at a time, and no more once none of them could be read: fewer in a row than open a
-/// breaker, which would hold back sends too.
-pub const AGAIN_AT_ONCE: usize = 4;
-
 /// The words of a place with names beside it; a place alone is kept as it is.
 #[derive(Serialize, Deserialize)]
 struct Words {
@@ -51,35 +47,30 @@ impl Unread {
         serde_json::to_string(&Words { at: at.to_owned(), unread }).expect("invariant: texts become JSON")
     }
 
-    /// Counts what was looked at and notes what was not. Says whether anything could be read.
+    /// Counts what was looked at and notes what was not.
     ///
     /// # Errors
-    /// The first trouble with which no other document could be read either.
+    /// Trouble with which no other document could be read either.
     pub fn take(
         &mut self,
         report: &mut Report,
-        looks: impl IntoIterator<Item = (String, Result<Look, Trouble>)>,
-    ) -> Result<bool, Trouble> {
-        let (mut read, mut end) = (false, None);
-        for (name, look) in looks {
-            match look {
-                Ok(look) => {
-                    read = true;
-                    self.names.remove(&name);
-                    self.unseen += u64::from(look == Look::Unseen);
-                    count(report, look);
-                }
-                Err(trouble) => {
-                    tracing::debug!(name, %trouble, "a sweep could not read this one");
-                    self.names.insert(name);
-                    self.why.get_or_insert_with(|| trouble.to_string());
-                    if is_everybodys(&trouble) {
-                        end.get_or_insert(trouble);
-                    }
-                }
+        name: String,
+        look: Result<Look, Trouble>,
+    ) -> Result<(), Trouble> {
+        match look {
+            Ok(look) => {
+                self.names.remove(&name);
+                self.unseen += u64::from(look == Look::Unseen);
+                count(report, look);
+                Ok(())
+            }
+            Err(trouble) => {
+                tracing::debug!(name, %trouble, "a sweep could not read this one");
+                self.names.insert(name);
+                self.why.get_or_insert_with(|| trouble.to_string());
+                if is_everybodys(&trouble) { Err(trouble) } else { Ok(()) }
             }
         }
-        end.map_or(Ok(read), Err)
     }
 
     /// How many the provider did not show.
@@ -123,7 +114,7 @@ impl Unread {
         report.note = format!("{}{before}", self.note());
     }
 
-    /// The end of a run that could read nothing.
+    /// The end of a run that could read nothing, or not remember what it could not read.
     pub fn failed(&self, report: Report) -> Failure {
         Failure::after(report, self.note())
     }
