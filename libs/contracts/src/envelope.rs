@@ -141,6 +141,8 @@ pub const fn kind(event: &Event) -> &'static str {
         Event::ArtifactStored { .. } => "envelope.artifact_stored",
         Event::ArtifactUnavailable { .. } => "envelope.artifact_unavailable",
         Event::ReminderRequested { .. } => "envelope.reminder_requested",
+        Event::ReminderStarted { .. } => "envelope.reminder_started",
+        Event::ReminderNotMade { .. } => "envelope.reminder_not_made",
         Event::RevisionMoved { .. } => "envelope.revision_moved",
         Event::Reconciled { .. } => "envelope.reconciled",
         Event::SignalIgnored { .. } => "envelope.signal_ignored",

@@ -91,6 +91,8 @@ impl Fare {
             | Event::ArtifactStored { .. }
             | Event::ArtifactUnavailable { .. }
             | Event::ReminderRequested { .. }
+            | Event::ReminderStarted { .. }
+            | Event::ReminderNotMade { .. }
             | Event::RevisionMoved { .. }
             | Event::Reconciled { .. }
             | Event::SignalIgnored { .. } => (self, None),

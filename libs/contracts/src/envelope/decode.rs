@@ -80,6 +80,8 @@ pub(super) fn event(
         }
         Fact::ArtifactUnavailable(wire::ArtifactUnavailable {}) => Event::ArtifactUnavailable { at },
         Fact::ReminderRequested(fact) => Event::ReminderRequested { number: fact.number, at },
+        Fact::ReminderStarted(fact) => Event::ReminderStarted { number: fact.number, at },
+        Fact::ReminderNotMade(fact) => Event::ReminderNotMade { number: fact.number, at },
         Fact::RevisionMoved(fact) => Event::RevisionMoved { revision: fact.revision, at },
         Fact::Reconciled(fact) => Event::Reconciled { claim: fact.claim, at },
         Fact::SignalIgnored(fact) => Event::SignalIgnored {

@@ -80,6 +80,12 @@ fn fact(event: &Event, seal: EventSealer<'_>) -> (Timestamp, Fact) {
         Event::ReminderRequested { number, at } => {
             (*at, Fact::ReminderRequested(wire::ReminderRequested { number: *number }))
         }
+        Event::ReminderStarted { number, at } => {
+            (*at, Fact::ReminderStarted(wire::ReminderStarted { number: *number }))
+        }
+        Event::ReminderNotMade { number, at } => {
+            (*at, Fact::ReminderNotMade(wire::ReminderNotMade { number: *number }))
+        }
         Event::RevisionMoved { revision, at } => {
             (*at, Fact::RevisionMoved(wire::RevisionMoved { revision: *revision }))
         }

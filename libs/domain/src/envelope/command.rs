@@ -111,6 +111,20 @@ pub enum Command {
         /// Now.
         at: Timestamp,
     },
+    /// A worker is about to make the call that nudges the signer; nothing comes of it if somebody was there before.
+    StartReminder {
+        /// Which reminder, from 1.
+        number: u32,
+        /// Now.
+        at: Timestamp,
+    },
+    /// That call nudged nobody, for certain, and is to be made again.
+    PutOffReminder {
+        /// Which reminder, from 1.
+        number: u32,
+        /// Now.
+        at: Timestamp,
+    },
     /// The signed document is in our blob store.
     StoreArtifact {
         /// The blob.

@@ -2,10 +2,11 @@
 
 use super::command::{Command, Rejection};
 use super::decision::Decision;
+use super::effect::Effect;
 use super::event::Event;
 use super::observe::{News, observe};
 use super::order::{Adoption, Order};
-use super::react::can_be_reminded;
+use super::react::{can_be_reminded, still_needed};
 use super::reason::{Attention, HoldReason, VoidReason};
 use super::stage::Stage;
 use super::state::{Artifact, Detection, Envelope};
@@ -89,6 +90,16 @@ pub fn decide(envelope: &Envelope, command: Command) -> Result<Vec<Event>, Rejec
             decision.record(reminder(envelope, at))
         }
         (_, Command::RequestReminder { .. }) => return Err(refuse("remind the signer of", stage)),
+        (_, Command::StartReminder { number, at }) => {
+            if still_needed(envelope, Effect::Remind { number }) {
+                decision.record(Event::ReminderStarted { number, at });
+            }
+        }
+        (_, Command::PutOffReminder { number, at }) => {
+            if envelope.reminders_started == number {
+                decision.record(Event::ReminderNotMade { number, at });
+            }
+        }
         (Stage::Completed, Command::StoreArtifact { digest, bytes, at }) => {
             // The first copy counts: providers render the same document to other bytes on another day.
             if !matches!(envelope.artifact, Artifact::Stored { .. }) {

@@ -15,7 +15,10 @@ pub enum Effect {
         reason: VoidReason,
     },
     /// Nudge the current signer.
-    Remind,
+    Remind {
+        /// Which reminder this is, from 1.
+        number: u32,
+    },
     /// Ask the provider how it stands.
     Confirm,
     /// Fetch the signed document into the blob store.

@@ -213,6 +213,20 @@ pub enum Event {
         /// When.
         at: Timestamp,
     },
+    /// The call that nudges the signer is about to be made: whatever becomes of it, this reminder is not made again.
+    ReminderStarted {
+        /// Which reminder this is, from 1.
+        number: u32,
+        /// When.
+        at: Timestamp,
+    },
+    /// The call nudged nobody, for certain: this reminder may be made again.
+    ReminderNotMade {
+        /// Which reminder this is, from 1.
+        number: u32,
+        /// When.
+        at: Timestamp,
+    },
     /// The provider's revision up to which its news is applied; older news is stale from here on.
     RevisionMoved {
         /// The provider's revision, in its own unit.

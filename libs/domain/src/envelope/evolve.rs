@@ -127,6 +127,10 @@ pub fn evolve(mut envelope: Envelope, event: &Event) -> Envelope {
         }
         Event::ArtifactUnavailable { at: _ } => envelope.artifact = Artifact::Unavailable,
         Event::ReminderRequested { number, at: _ } => envelope.reminders_sent = *number,
+        Event::ReminderStarted { number, at: _ } => envelope.reminders_started = *number,
+        Event::ReminderNotMade { number, at: _ } => {
+            envelope.reminders_started = envelope.reminders_started.min(number.saturating_sub(1));
+        }
         Event::RevisionMoved { revision, at: _ } => envelope.revision = Some(*revision),
         Event::SignalIgnored { .. } | Event::Reconciled { .. } => {}
     }
@@ -197,6 +201,7 @@ impl Envelope {
         self.send_attempts = 0;
         self.versions_moved = 0;
         self.reminders_sent = 0;
+        self.reminders_started = 0;
         self.void_requested = None;
         self.void_refused_at = None;
         self.artifact = Artifact::None;

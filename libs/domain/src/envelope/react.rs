@@ -16,7 +16,7 @@ pub fn react(event: &Event) -> Vec<Effect> {
         Event::Requested { .. } => vec![Effect::Create],
         Event::SendRequested { .. } => vec![Effect::Send],
         Event::VoidRequested { reason, .. } => vec![Effect::Void { reason: *reason }],
-        Event::ReminderRequested { .. } => vec![Effect::Remind],
+        Event::ReminderRequested { number, .. } => vec![Effect::Remind { number: *number }],
         Event::ConfirmationRequested { .. } => vec![Effect::Confirm],
         Event::Completed { .. } | Event::ArtifactReady { .. } => vec![Effect::FetchArtifact],
         Event::Corrected { to: Correction::Completed | Correction::CompletedAfterVoid, .. } => {
@@ -48,6 +48,8 @@ pub fn react(event: &Event) -> Vec<Effect> {
         | Event::Confirmed { .. }
         | Event::ArtifactStored { .. }
         | Event::ArtifactUnavailable { .. }
+        | Event::ReminderStarted { .. }
+        | Event::ReminderNotMade { .. }
         | Event::RevisionMoved { .. }
         | Event::Reconciled { .. }
         | Event::SignalIgnored { .. } => Vec::new(),
@@ -57,7 +59,8 @@ pub fn react(event: &Event) -> Vec<Effect> {
 /// Whether an effect that some earlier fact called for must still be carried out.
 ///
 /// A held send is still needed: its worker keeps it and resumes it. A void without a provider id is not: it is
-/// asked for again once the id is known. A confirmation is needed until a GET settled the question.
+/// asked for again once the id is known. A reminder is made once at most: not any more once a call for it began, for
+/// nobody tells whether it went out. A confirmation is needed until a GET settled the question.
 pub fn still_needed(envelope: &Envelope, effect: Effect) -> bool {
     let void_pending = envelope.void_requested.is_some();
     match effect {
@@ -69,7 +72,7 @@ pub fn still_needed(envelope: &Envelope, effect: Effect) -> bool {
             (envelope.stage == Stage::Sending || held) && !void_pending
         }
         Effect::Void { .. } => void_pending && envelope.provider_id.is_some() && !envelope.stage.is_closed(),
-        Effect::Remind => can_be_reminded(envelope),
+        Effect::Remind { number } => can_be_reminded(envelope) && envelope.reminders_started < number,
         Effect::Confirm => envelope.confirmation_requested && envelope.provider_id.is_some(),
         Effect::FetchArtifact => {
             envelope.stage == Stage::Completed

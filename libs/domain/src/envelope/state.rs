@@ -132,8 +132,10 @@ pub struct Envelope {
     pub confirmed: bool,
     /// A GET was asked for and has not been answered yet.
     pub confirmation_requested: bool,
-    /// How many reminders were sent.
+    /// How many reminders were asked for.
     pub reminders_sent: u32,
+    /// Up to which of them a call was begun that may have nudged somebody.
+    pub reminders_started: u32,
     /// Why it was declined, voided or failed, in people's words.
     pub reason: Option<Personal>,
     /// When it was requested or adopted.

@@ -187,7 +187,7 @@ impl Worker {
             Effect::Create => self.create(&mut job).await,
             Effect::Send => self.send(&mut job).await,
             Effect::Void { reason } => self.void(&mut job, reason).await,
-            Effect::Remind => self.remind(&mut job).await,
+            Effect::Remind { number } => self.remind(&mut job, number).await,
             Effect::Confirm => self.confirm(&mut job).await,
             Effect::FetchArtifact => self.fetch_artifact(&mut job).await,
         };
@@ -242,7 +242,7 @@ fn name(effect: Effect) -> &'static str {
         Effect::Create => "create",
         Effect::Send => "send",
         Effect::Void { .. } => "void",
-        Effect::Remind => "remind",
+        Effect::Remind { .. } => "remind",
         Effect::Confirm => "confirm",
         Effect::FetchArtifact => "fetch_artifact",
     }

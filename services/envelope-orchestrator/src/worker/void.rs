@@ -9,14 +9,12 @@ use providers::Class;
 
 use super::halt::{Halt, Step, told};
 use super::{Job, Worker};
+use crate::store::Cause;
 
 /// Tries of one reminder.
 const REMINDER_TRIES: u32 = 5;
 /// Longest pause that a vendor may ask for before a reminder: one that asks for more has just reminded.
 const REMINDER_PATIENCE: Duration = Duration::from_secs(60);
-/// A reminder that was asked for longer ago than this is not made: nothing records that one went out, so what comes
-/// so late may be the same one once more, delivered again after a restart. Longer than all its tries together.
-const REMINDER_AGE_MAX: Duration = Duration::from_secs(10 * 60);
 
 impl Worker {
     pub(super) async fn void(&self, job: &mut Job, reason: VoidReason) -> Step {
@@ -46,15 +44,20 @@ impl Worker {
     }
 
     /// A nudge is worth a little patience and no dead letter, and nothing else of the envelope waits behind it for
-    /// long. No vendor takes a key for it and none tells whether it went out: after an unknown outcome it is not made
-    /// again, because one reminder too few is better than two. For the same reason an old one is not made at all.
-    pub(super) async fn remind(&self, job: &mut Job) -> Step {
+    /// long. No vendor takes a key for it and none tells whether it went out. So the log says before the call that it
+    /// begins, and one that began is not made again, whatever became of it: one reminder too few is better than two.
+    /// Only a call that nudged nobody for certain is taken back and made again.
+    pub(super) async fn remind(&self, job: &mut Job, number: u32) -> Step {
         let id = job.provider_id()?;
-        let age = self.now().since(job.asked_at);
-        if age > REMINDER_AGE_MAX {
-            tracing::info!(envelope.id = %job.subject.id, age_s = age.as_secs(), "not reminded: asked for too long ago");
+        // A command of its own for each try: a twin that began in the same moment did not begin for us.
+        let what = format!("start_reminder {}", hex::encode(runtime::random::new_id()));
+        let cause = Cause::event(&job.event, &what, &job.correlation_id);
+        let begun = Command::StartReminder { number, at: self.now() };
+        let begun = self.store.execute(&job.subject, begun, &cause).await?;
+        if begun.events.is_empty() {
             return Ok(());
         }
+        (job.version, job.envelope) = (begun.position.0, begun.envelope);
         let Err(error) = job.provider.remind(&id).await else { return Ok(()) };
         let once_more = match error.class {
             Class::RateLimited | Class::Transient | Class::Unauthorized | Class::Locked | Class::NotReady => {
@@ -71,7 +74,11 @@ impl Worker {
         };
         let asked_for_more = matches!(error.retry, Retry::After(pause) if pause > REMINDER_PATIENCE);
         match self.after_write(job, &error) {
-            halt @ Halt::Retry { .. } if once_more && !asked_for_more => Err(halt),
+            halt @ Halt::Retry { .. } if once_more && !asked_for_more => {
+                let put_off = Command::PutOffReminder { number, at: self.now() };
+                self.tell(job, "put_off_reminder", put_off).await?;
+                Err(halt)
+            }
             Halt::Retry { .. } | Halt::Settled | Halt::GiveUp { .. } => {
                 tracing::info!(envelope.id = %job.subject.id, reason = told(&error), "not reminded");
                 Ok(())

@@ -106,6 +106,26 @@ fn only_an_envelope_that_awaits_a_signature_can_be_reminded_of() {
 }
 
 #[test]
+fn a_reminder_that_began_is_not_made_again_unless_it_nudged_nobody() {
+    let asked = Event::ReminderRequested { number: 1, at: AT };
+    let start = Command::StartReminder { number: 1, at: AT };
+    let asked_for = || given(at_stage(Stage::Viewed).into_iter().chain([asked.clone()]));
+    assert_eq!(react(&asked), [Effect::Remind { number: 1 }]);
+    assert!(still_needed(&asked_for().envelope, Effect::Remind { number: 1 }));
+
+    let began = asked_for().when(start.clone()).then([Event::ReminderStarted { number: 1, at: AT }]);
+    assert!(!still_needed(&began, Effect::Remind { number: 1 }));
+    assert!(still_needed(&began, Effect::Remind { number: 2 }), "the next one is another one");
+    Given { envelope: began.clone() }.when(start.clone()).then_nothing();
+
+    let put_off = Command::PutOffReminder { number: 1, at: AT };
+    let again =
+        Given { envelope: began }.when(put_off.clone()).then([Event::ReminderNotMade { number: 1, at: AT }]);
+    Given { envelope: again.clone() }.when(put_off).then_nothing();
+    Given { envelope: again }.when(start).then([Event::ReminderStarted { number: 1, at: AT }]);
+}
+
+#[test]
 fn a_poll_that_is_due_asks_for_a_get_once() {
     let due = AT.after(Duration::from_secs(600));
     let envelope = given(at_stage(Stage::InReview))
