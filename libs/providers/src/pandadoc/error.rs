@@ -14,8 +14,6 @@ use crate::{Class, ProviderError, reading};
 const LOCK_PAUSE_MAX: Duration = Duration::from_secs(30 * 60);
 /// No pause is shorter: a lock whose time is up may still stand for a moment.
 const LOCK_PAUSE_MIN: Duration = Duration::from_secs(1);
-/// Pause where a lock does not say when it ends.
-const LOCK_PAUSE: Duration = Duration::from_secs(60);
 /// Creating takes the vendor 3 to 5 seconds.
 const PROCESSING_PAUSE: Duration = Duration::from_secs(2);
 
@@ -36,7 +34,7 @@ pub(super) fn check(response: Response, call: Call) -> Result<Response, Provider
             error.class = Class::NotReady;
             error.retry = Retry::After(PROCESSING_PAUSE);
         }
-        Class::Locked => error.retry = Retry::After(lock_pause(&response, &body)),
+        Class::Locked if error.retry == Retry::WithBackoff => error.retry = lock_pause(&response, &body),
         Class::RateLimited if error.retry == Retry::WithBackoff => {
             error.retry = seconds_in_prose(&body).map_or(Retry::WithBackoff, Retry::After);
         }
@@ -47,6 +45,7 @@ pub(super) fn check(response: Response, call: Call) -> Result<Response, Provider
         | Class::NotFound
         | Class::NotReady
         | Class::Conflict
+        | Class::Locked
         | Class::TooLarge
         | Class::RateLimited
         | Class::OutcomeUnknown
@@ -61,16 +60,16 @@ fn speaks_of_credits(body: &Value) -> bool {
     told.into_iter().any(|text| text.to_string().to_ascii_lowercase().contains("credit"))
 }
 
-/// How long the lock lasts, measured on the vendor's own clock.
-fn lock_pause(response: &Response, body: &Value) -> Duration {
+/// How long the lock lasts, measured on the vendor's own clock; nobody knows of one that does not say when it ends.
+fn lock_pause(response: &Response, body: &Value) -> Retry {
     let ends = reading::time(body, &["/expires_at"]);
     let now = response.header("date").and_then(|date| jiff::fmt::rfc2822::parse(date).ok());
     match (ends, now) {
         (Some(ends), Some(now)) => {
             let now = domain::time::Timestamp(now.timestamp().as_millisecond());
-            ends.since(now).clamp(LOCK_PAUSE_MIN, LOCK_PAUSE_MAX)
+            Retry::After(ends.since(now).clamp(LOCK_PAUSE_MIN, LOCK_PAUSE_MAX))
         }
-        (Some(_), None) | (None, Some(_) | None) => LOCK_PAUSE,
+        (Some(_), None) | (None, Some(_) | None) => Retry::WithBackoff,
     }
 }
 
@@ -103,7 +102,7 @@ mod tests {
         assert_eq!(late.retry, Retry::After(LOCK_PAUSE_MAX));
         let over = locked(&[date], r#"{"expires_at":"2026-11-02T08:59:00Z"}"#);
         assert_eq!(over.retry, Retry::After(LOCK_PAUSE_MIN), "nobody knocks without a pause");
-        assert_eq!(locked(&[], "{}").retry, Retry::After(LOCK_PAUSE));
+        assert_eq!(locked(&[], "{}").retry, Retry::WithBackoff);
     }
 
     #[test]
