@@ -137,7 +137,7 @@ proptest! {
         let envelope = replay(&live(&history, commands, |_, _, _| Ok(()))?);
         if envelope.stage.is_closed() {
             let void = Effect::Void { reason: VoidReason::Requested };
-            for effect in [Effect::Create, Effect::Send, void, Effect::Remind] {
+            for effect in [Effect::Create, Effect::Send, void, Effect::Remind { number: 1 }] {
                 prop_assert!(!still_needed(&envelope, effect), "{:?}", effect);
             }
             prop_assert_eq!(timers(&envelope), vec![]);
