@@ -87,7 +87,9 @@ async fn run(
     options.arguments = vec!["--time-factor".to_owned(), TIME_FACTOR.to_owned()];
     let process = Countersign::up(&options).await?;
     let addresses: Addresses = serde_json::from_value(process.ready.clone())?;
-    let end = race(&Stage::new(addresses)?).await?;
+    let stage = Stage::new(addresses)?;
+    let end = race(&stage).await?;
+    until_settled(&stage).await?;
     process.stop().await?;
     let log = EventLog::open(log).await?;
     Read::of(&log, &end.envelope).await?.judge(&end)
@@ -111,6 +113,26 @@ pub async fn until_so(
         Ok(Some(envelope))
     };
     system_tests::condition::eventually(what, DEADLINE, look).await
+}
+
+/// Waits until it is in the log what became of every signal: the last of them may have changed nothing.
+async fn until_settled(stage: &Stage) -> Result<()> {
+    let addresses = stage.addresses();
+    let endpoints = [
+        ("COUNTERSIGN_VERIFICATION_ENDPOINT", addresses.verification.clone()),
+        ("COUNTERSIGN_ORCHESTRATOR_ENDPOINT", addresses.orchestrator.clone()),
+        ("COUNTERSIGN_CRM_SYNC_ENDPOINT", addresses.crm_sync.clone()),
+    ];
+    let look = || async {
+        let ledger = system_tests::process::operator(&["ledger"], &endpoints).await?;
+        let lines = ledger.objects.iter().filter_map(|sheet| sheet["lines"].as_array()).flatten();
+        let settled = ledger.success
+            && lines.clone().count() > 0
+            && lines.clone().all(|line| line["verdict"] == "balanced");
+        anyhow::ensure!(settled, "{}", ledger.said);
+        Ok(Some(()))
+    };
+    system_tests::condition::eventually("every signal to be settled", DEADLINE, look).await
 }
 
 /// Waits until so many facts of this kind are recorded.

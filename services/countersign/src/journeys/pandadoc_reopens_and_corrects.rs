@@ -3,7 +3,7 @@
 //! Sales takes a half-signed document back to draft and sends it anew; staff sets by hand what had ended (T23 to
 //! T26 of the lifecycle). Each time the webhook alone moves nothing.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use contracts::wire::envelope::Stage as At;
 
 use super::people::{Deal, asks};
@@ -64,13 +64,14 @@ async fn corrected(stage: &Stage, act: &str, first: At, correction: &str, then: 
     Ok(Chapter::of(&deal, &id))
 }
 
-/// No webhook made the change: a question was asked before it, or a sweep found it, and a GET answered.
+/// No webhook made the change: the answer of a GET did, whether a question was asked before it, or a poll or a sweep
+/// was faster than the webhook.
 async fn confirmed(stage: &Stage, id: &str, change: &str) -> Result<()> {
-    let kinds = stage.kinds(id).await?;
-    let at = kinds.iter().position(|kind| kind == change);
-    let (before, after) = kinds.split_at(at.unwrap_or(kinds.len()));
-    let asked = before.iter().any(|kind| kind == "envelope.confirmation_requested");
-    let swept = after.iter().any(|kind| kind == "envelope.reconciled");
-    ensure!(at.is_some() && (asked || swept), "{change} without a confirmation: {kinds:?}");
+    let entries = stage.evidence(id).await?;
+    let made = entries.iter().find(|entry| entry.kind == change);
+    let made = made.with_context(|| format!("{change} did not happen"))?;
+    // A signal is an event of the intake; a question is one of the envelope; a poll follows from nothing.
+    let asked = entries.iter().any(|entry| entry.event_id == made.causation_id);
+    ensure!(asked || made.causation_id.is_empty(), "{change} follows from a webhook alone: {entries:?}");
     Ok(())
 }

@@ -62,15 +62,23 @@ impl Stage {
         self.until(id, &format!("the envelope to be {words}"), |envelope| envelope.stage() == stage).await
     }
 
-    /// Kinds of everything that happened to an envelope, in order; refuses a broken chain of hashes.
+    /// Everything that happened to an envelope, in order; refuses a broken chain of hashes.
     ///
     /// # Errors
     /// When the chain is broken.
-    pub async fn kinds(&self, id: &str) -> Result<Vec<String>> {
+    pub async fn evidence(&self, id: &str) -> Result<Vec<wire::EvidenceEntry>> {
         let request = wire::GetEvidenceRequest { envelope_id: id.to_owned() };
         let evidence = self.envelopes().get_evidence(request).await?.into_inner();
         ensure!(evidence.chain_intact, "the chain of evidence of {id} is broken");
-        Ok(evidence.entries.into_iter().map(|entry| entry.kind).collect())
+        Ok(evidence.entries)
+    }
+
+    /// The kinds of all that.
+    ///
+    /// # Errors
+    /// As [`Stage::evidence`].
+    pub async fn kinds(&self, id: &str) -> Result<Vec<String>> {
+        Ok(self.evidence(id).await?.into_iter().map(|entry| entry.kind).collect())
     }
 
     /// Waits until nothing is left to be done for an envelope: the truth is confirmed, the signed document is
