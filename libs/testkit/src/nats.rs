@@ -7,6 +7,7 @@ mod cluster;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
@@ -53,7 +54,7 @@ impl NatsServer {
     pub async fn start(options: NatsOptions) -> anyhow::Result<NatsServer> {
         let binary = binary()?;
         let dir = tempfile::tempdir()?;
-        let (port, monitoring_port) = free_ports()?;
+        let (port, monitoring_port) = (free_port()?, free_port()?);
         let jetstream = format!(
             "jetstream {{ store_dir: {:?}, sync_interval: {} }}\n",
             dir.path().join("data"),
@@ -164,8 +165,13 @@ pub fn binary() -> anyhow::Result<PathBuf> {
     found.context("target/tools/nats-server is missing: run `./test --tools`, or name one in NATS_SERVER_BIN")
 }
 
-/// Two free ports; both are held until both are known, so that they differ.
-fn free_ports() -> anyhow::Result<(u16, u16)> {
-    let (one, two) = (TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?);
-    Ok((one.local_addr()?.port(), two.local_addr()?.port()))
+/// A free port below the range from which the system takes those of listeners and of outgoing connections: between the
+/// choice and the start, and between two lives of a server, nobody else gets it. No two servers of this process get
+/// the same.
+fn free_port() -> anyhow::Result<u16> {
+    static TAKEN: AtomicU16 = AtomicU16::new(0);
+    // Above what the system tests take for the services. Processes that start together have neighbouring ids.
+    let first = 21_000 + u16::try_from(std::process::id().wrapping_mul(61) % 8_000)?;
+    let mut tries = (0..1_000).map(|_| first + TAKEN.fetch_add(1, Ordering::Relaxed));
+    tries.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).context("no free port")
 }

@@ -1,8 +1,6 @@
 //! Three servers that know one another, for what only replicas can do wrong.
 
-use std::net::TcpListener;
-
-use super::{NatsOptions, NatsServer};
+use super::{NatsOptions, NatsServer, free_port};
 
 /// A running cluster of three servers.
 pub struct NatsCluster {
@@ -15,11 +13,7 @@ impl NatsCluster {
     /// # Errors
     /// When the binary is missing, or a server does not become healthy within 20 seconds.
     pub async fn start() -> anyhow::Result<NatsCluster> {
-        let held: Vec<TcpListener> =
-            (0..3).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
-        let ports: Vec<u16> =
-            held.iter().map(|port| Ok(port.local_addr()?.port())).collect::<anyhow::Result<_>>()?;
-        drop(held);
+        let ports: Vec<u16> = (0..3).map(|_| free_port()).collect::<anyhow::Result<_>>()?;
         let routes: Vec<String> = ports.iter().map(|port| format!("nats://127.0.0.1:{port}")).collect();
         let start = |index: usize, port: u16| {
             let extra = format!(
