@@ -1,12 +1,14 @@
 //! A projection is a cache: cut short, scribbled over or deleted, it comes back with the same bytes.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use contracts::wire::verification::GetLedgerRequest;
 use contracts::wire::verification::verification_service_client::VerificationServiceClient;
 use event_log::{Category, EmbeddedSettings, EventLog, Recorded, Settings};
 use projection::{Projection, Rows, View, ViewError};
+use system_tests::condition::eventually;
 use system_tests::judge;
 use system_tests::process::{Countersign, Options};
 use system_tests::world::{Pace, World};
@@ -61,6 +63,7 @@ async fn a_projection_that_is_cut_scribbled_over_or_deleted_comes_back_with_the_
     }
     verdict::settled(&world, &deals).await?;
     office.close().await?;
+    nothing_is_open(&world).await?;
     let before = answers(&world).await?;
     process.stop().await?;
     let digests = level_digests(&options, &place).await?;
@@ -76,6 +79,20 @@ async fn a_projection_that_is_cut_scribbled_over_or_deleted_comes_back_with_the_
         ensure!(level_digests(&options, &place).await? == digests, "the bytes differ after a rebuild");
     }
     Ok(())
+}
+
+/// Waits until every question to a provider is answered, and every signal settled: nothing more is to be written.
+async fn nothing_is_open(world: &World) -> Result<()> {
+    let look = || async {
+        let asked = judge::all_envelopes(world).await?.into_iter().any(|one| one.confirmation_requested);
+        ensure!(!asked, "a provider is still asked");
+        let ledger = world.operator(&["ledger"]).await?;
+        let mut lines = ledger.objects.iter().filter_map(|sheet| sheet["lines"].as_array()).flatten();
+        let settled = ledger.success && lines.all(|line| line["verdict"] == "balanced");
+        ensure!(settled, "a signal is not settled: {}", ledger.said);
+        Ok(Some(()))
+    };
+    eventually("everything to be at rest", Duration::from_secs(60), look).await
 }
 
 /// What is answered from the projections over gRPC.

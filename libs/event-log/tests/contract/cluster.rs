@@ -13,7 +13,7 @@ use futures::StreamExt as _;
 use parking_lot::Mutex;
 use testkit::nats::NatsCluster;
 
-use crate::fixture::{commit, entity, text, within_a_minute};
+use crate::fixture::{commit, entity, in_time, text};
 
 async fn open(cluster: &NatsCluster) -> EventLog {
     let settings = JetStreamSettings {
@@ -28,7 +28,7 @@ async fn open(cluster: &NatsCluster) -> EventLog {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_read_right_after_an_append_includes_it_on_every_handle() {
-    within_a_minute(async {
+    in_time(async {
         let cluster = NatsCluster::start().await.unwrap();
         let logs = [open(&cluster).await, open(&cluster).await, open(&cluster).await];
         assert_eq!(logs[0].durability().await, Durability::PowerLoss);
@@ -45,7 +45,7 @@ async fn a_read_right_after_an_append_includes_it_on_every_handle() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn servers_that_die_in_turn_lose_nothing_and_double_nothing() {
-    within_a_minute(async {
+    in_time(async {
         let mut cluster = NatsCluster::start().await.unwrap();
         let log = open(&cluster).await;
         let (acknowledged, stop) = (Arc::new(Mutex::new(BTreeSet::new())), Arc::new(AtomicBool::new(false)));

@@ -13,7 +13,7 @@ use event_log::{
 use parking_lot::Mutex;
 
 use crate::contract;
-use crate::fixture::{Store, commit, entity, text, within_a_minute};
+use crate::fixture::{Store, commit, entity, in_time, text};
 use crate::follow::{Following, Recorder, consumer};
 
 /// The program that appends until it is killed, and says what was acknowledged (`examples/`).
@@ -26,7 +26,7 @@ fn writer() -> PathBuf {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_process_loses_nothing_it_acknowledged() {
-    within_a_minute(async {
+    in_time(async {
         let dir = tempfile::tempdir().unwrap();
         let mut acknowledged: BTreeSet<(String, String)> = BTreeSet::new();
         for round in 0..10 {
@@ -70,7 +70,7 @@ async fn a_killed_process_loses_nothing_it_acknowledged() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_server_loses_nothing_it_acknowledged() {
-    within_a_minute(async {
+    in_time(async {
         let mut store = Store::jetstream().await;
         let log = store.open().await;
         let acknowledged = Arc::new(Mutex::new(BTreeSet::new()));

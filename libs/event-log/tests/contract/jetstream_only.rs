@@ -7,7 +7,7 @@ use event_log::{
 use futures::StreamExt as _;
 use testkit::nats::{NatsOptions, NatsServer};
 
-use crate::fixture::{Store, commit, entity, jetstream_settings, text, within_a_minute};
+use crate::fixture::{Store, commit, entity, in_time, jetstream_settings, text};
 
 async fn open(settings: JetStreamSettings) -> Result<EventLog, OpenError> {
     EventLog::open(Settings::JetStream(settings)).await
@@ -83,7 +83,7 @@ async fn a_stream_that_forgets_is_refused_with_the_setting_by_name() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tail_and_an_append_outlive_the_servers_death() {
-    within_a_minute(async {
+    in_time(async {
         let mut server = server("always").await;
         let log = open(jetstream_settings(&server)).await.unwrap();
         let mut tail = log.tail(Category::Envelopes, Position::ZERO);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use event_log::{EventLog, Expected, Outcome, Position};
 use parking_lot::Mutex;
 
-use crate::fixture::{Store, commit, entity, eventually, text, within_a_minute};
+use crate::fixture::{Store, commit, entity, eventually, in_time, text};
 use crate::follow::{Following, Recorder, consumer, reached};
 
 /// What all replicas handled, in the order in which they did.
@@ -53,7 +53,7 @@ async fn fill(log: &EventLog, entities: usize, numbers: std::ops::Range<u32>) ->
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_replica_gets_half_of_the_work_and_order_holds() {
-    within_a_minute(async {
+    in_time(async {
         let store = Store::jetstream().await;
         let (one, two) = (store.open().await, store.open().await);
         let book = Arc::new(Book::default());
@@ -61,7 +61,7 @@ async fn a_second_replica_gets_half_of_the_work_and_order_holds() {
         let mut number = 0;
         fill(&one, 40, number..number + 1).await;
         number += 1;
-        eventually("the only replica does everything", || async { book.handled_by("first") == 40 }).await;
+        eventually("the only replica does everything", || async { book.handled_by("first") >= 40 }).await;
 
         let second = Following::start(&two, consumer("pair"), book.replica("second"));
         while book.handled_by("second") < 40 {
@@ -84,7 +84,7 @@ async fn a_second_replica_gets_half_of_the_work_and_order_holds() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn when_a_replica_dies_the_other_takes_over_its_shares() {
-    within_a_minute(async {
+    in_time(async {
         let store = Store::jetstream().await;
         let (one, two) = (store.open().await, store.open().await);
         let book = Arc::new(Book::default());
@@ -104,7 +104,7 @@ async fn when_a_replica_dies_the_other_takes_over_its_shares() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replica_that_leaves_gives_its_shares_back_at_once() {
-    within_a_minute(async {
+    in_time(async {
         let store = Store::jetstream().await;
         let (one, two) = (store.open().await, store.open().await);
         let book = Arc::new(Book::default());
