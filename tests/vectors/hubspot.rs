@@ -175,10 +175,7 @@ async fn the_older_versions_are_believed_where_they_were_asked_for() {
     let get = "eee2dddcc73c94d699f5e395f4b9d454a069a6855fbfa152e91e88823087200e";
     judge(vec![
         Case { connection: "hubspot-legacy", ..older("HS1-1", "v1", &one.signature, &one.body, stored()) },
-        Case {
-            connection: "hubspot-workflow",
-            ..older("HS2-1", "v2", &two.signature, &two.body, enrolled)
-        },
+        Case { connection: "hubspot-workflow", ..older("HS2-1", "v2", &two.signature, &two.body, enrolled) },
         Case {
             connection: published,
             ..older(
