@@ -20,10 +20,13 @@ async fn collect(log: &EventLog, after: Position, count: usize) -> Vec<Recorded>
 }
 
 async fn fill(log: &EventLog, from: usize, to: usize) {
-    let appends = (from..to).map(|n| {
-        let log = log.clone();
-        async move { log.append(&entity(&format!("e{}", n % 7)), Expected::Any, commit(&n.to_string())).await }
-    });
+    let appends =
+        (from..to).map(|n| {
+            let log = log.clone();
+            async move {
+                log.append(&entity(&format!("e{}", n % 41)), Expected::Any, commit(&n.to_string())).await
+            }
+        });
     for outcome in futures::future::join_all(appends).await {
         outcome.unwrap();
     }
