@@ -25,6 +25,8 @@ pub(super) async fn run(stage: &Stage) -> Result<JourneyReport> {
     stage.post(&format!("{hubspot}/__sim/webhooks"), &json!({"mode": "hold"})).await?;
     let played = without_webhooks(stage).await;
     stage.post(&format!("{hubspot}/__sim/webhooks"), &json!({"mode": "normal"})).await?;
+    // What was held since (news of our own writes) arrives as well.
+    stage.post(&format!("{hubspot}/__sim/webhooks/flush"), &json!({})).await?;
     stage.post(&format!("{hubspot}/__sim/settings"), &json!({"search_lag_ms": lag})).await?;
     played
 }
