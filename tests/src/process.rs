@@ -14,6 +14,8 @@ use tokio::process::{Child, ChildStdout, Command};
 
 /// Longest wait for a process to be ready or to end.
 pub const PROCESS_DEADLINE: Duration = Duration::from_secs(60);
+/// Longest wait for a demo of a few journeys: ten seconds of it, on a machine that is busy with others.
+const DEMO_DEADLINE: Duration = Duration::from_secs(180);
 
 /// Flags that name an address to listen on. Each takes a free port unless the arguments name it.
 const LISTEN: [&str; 5] = [
@@ -88,7 +90,7 @@ impl Countersign {
     /// # Errors
     /// When the binary is missing or does not end within [`PROCESS_DEADLINE`].
     pub async fn up_refused(options: &Options) -> Result<(bool, String)> {
-        ended(up_command(options)?).await
+        ended(up_command(options)?, PROCESS_DEADLINE).await
     }
 
     /// Runs `countersign config check` on a file; gives `(success, everything it printed)`.
@@ -98,7 +100,7 @@ impl Countersign {
     pub async fn config_check(file: &Path, environment: &[(String, String)]) -> Result<(bool, String)> {
         let mut command = Command::new(binary()?);
         command.args(["config", "check"]).arg(file).envs(environment.iter().map(|(key, value)| (key, value)));
-        ended(command).await
+        ended(command, PROCESS_DEADLINE).await
     }
 
     async fn start(mut command: Command, output: &Path) -> Result<Self> {
@@ -178,14 +180,32 @@ pub struct Answer {
 pub async fn operator(words: &[&str], environment: &[(&str, String)]) -> Result<Answer> {
     let mut command = Command::new(binary()?);
     command.args(words).arg("--json").envs(environment.iter().map(|(key, value)| (key, value)));
-    let (success, said) = ended(command).await?;
+    answered(command, PROCESS_DEADLINE).await
+}
+
+/// Runs `countersign demo --json` to its end, with these journeys only; on the log, in the place and with the
+/// environment of the options.
+///
+/// # Errors
+/// When the binary is missing or does not end within three minutes.
+pub async fn demo(journeys: &[&str], options: &Options) -> Result<Answer> {
+    let mut command = Command::new(binary()?);
+    command.args(["demo", "--json", "--only", &journeys.join(",")]);
+    log_and_place(&mut command, options);
+    answered(command, DEMO_DEADLINE).await
+}
+
+async fn answered(command: Command, deadline: Duration) -> Result<Answer> {
+    let (success, said) = ended(command, deadline).await?;
     let objects = said.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
     Ok(Answer { success, objects, said })
 }
 
-async fn ended(mut command: Command) -> Result<(bool, String)> {
+async fn ended(mut command: Command, deadline: Duration) -> Result<(bool, String)> {
     command.stdin(Stdio::null()).kill_on_drop(true);
-    let output = tokio::time::timeout(PROCESS_DEADLINE, command.output()).await??;
+    let output = tokio::time::timeout(deadline, command.output())
+        .await
+        .context("countersign did not end in time")??;
     let said = [output.stdout, output.stderr].concat();
     Ok((output.status.success(), String::from_utf8_lossy(&said).into_owned()))
 }
@@ -194,12 +214,9 @@ async fn ended(mut command: Command) -> Result<(bool, String)> {
 fn up_command(options: &Options) -> Result<Command> {
     let mut command = Command::new(binary()?);
     command.args(["up", "--json", "--roles", &options.roles]);
-    command.arg("--data-dir").arg(options.directory.join("data"));
+    log_and_place(&mut command, options);
     if options.simulators {
         command.arg("--simulators");
-    }
-    if let Some((url, monitoring)) = &options.nats {
-        command.args(["--log", "nats", "--nats-url", url, "--nats-monitoring-url", monitoring]);
     }
     let named = |flag: &str| options.arguments.iter().any(|argument| argument == flag);
     for flag in LISTEN.into_iter().filter(|flag| !named(flag)) {
@@ -208,8 +225,17 @@ fn up_command(options: &Options) -> Result<Command> {
     if options.simulators && !named("--simulators-port") {
         command.args(["--simulators-port", "0"]);
     }
-    command.args(&options.arguments).envs(options.environment.iter().map(|(key, value)| (key, value)));
+    command.args(&options.arguments);
     Ok(command)
+}
+
+/// Where the log stands, where the data lies, and the environment.
+fn log_and_place(command: &mut Command, options: &Options) {
+    command.arg("--data-dir").arg(options.directory.join("data"));
+    if let Some((url, monitoring)) = &options.nats {
+        command.args(["--log", "nats", "--nats-url", url, "--nats-monitoring-url", monitoring]);
+    }
+    command.envs(options.environment.iter().map(|(key, value)| (key, value)));
 }
 
 /// The binary under test: `COUNTERSIGN_BIN`, or the one cargo built beside the tests.
