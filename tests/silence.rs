@@ -16,7 +16,7 @@ use testkit::nats::{NatsOptions, NatsServer};
 /// Our crates talk as much as they can about operation; the crates below them as in production.
 const FILTER: &str = "info,countersign=debug,ingress=debug,verification=debug,envelope_orchestrator=debug,\
     crm_sync=debug,event_log=debug,projection=debug,outbound=debug,providers=debug,crms=debug,runtime=debug,\
-    simulation=debug,contracts=debug,signatures=debug,domain=debug";
+    simulation=debug,contracts=debug,signatures=debug,domain=debug,jobs=debug,ledger=debug";
 /// Properties of deals and members of bodies that hold a person's name or address, or a link.
 const PERSONAL: [&str; 13] = [
     "name",
