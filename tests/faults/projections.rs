@@ -86,11 +86,7 @@ async fn nothing_is_open(world: &World) -> Result<()> {
     let look = || async {
         let asked = judge::all_envelopes(world).await?.into_iter().any(|one| one.confirmation_requested);
         ensure!(!asked, "a provider is still asked");
-        let ledger = world.operator(&["ledger"]).await?;
-        let mut lines = ledger.objects.iter().filter_map(|sheet| sheet["lines"].as_array()).flatten();
-        let settled = ledger.success && lines.all(|line| line["verdict"] == "balanced");
-        ensure!(settled, "a signal is not settled: {}", ledger.said);
-        Ok(Some(()))
+        judge::everything_is_settled(&world.operator(&["ledger"]).await?).map(Some)
     };
     eventually("everything to be at rest", Duration::from_secs(60), look).await
 }

@@ -125,12 +125,7 @@ async fn until_settled(stage: &Stage) -> Result<()> {
     ];
     let look = || async {
         let ledger = system_tests::process::operator(&["ledger"], &endpoints).await?;
-        let lines = ledger.objects.iter().filter_map(|sheet| sheet["lines"].as_array()).flatten();
-        let settled = ledger.success
-            && lines.clone().count() > 0
-            && lines.clone().all(|line| line["verdict"] == "balanced");
-        anyhow::ensure!(settled, "{}", ledger.said);
-        Ok(Some(()))
+        system_tests::judge::everything_is_settled(&ledger).map(Some)
     };
     system_tests::condition::eventually("every signal to be settled", DEADLINE, look).await
 }

@@ -8,6 +8,7 @@ use contracts::wire::envelope::{Envelope, ListEnvelopesRequest};
 use serde_json::Value;
 
 use crate::http::get;
+use crate::process::Answer;
 use crate::world::World;
 
 /// Largest page of envelopes.
@@ -65,6 +66,22 @@ pub async fn deliveries(world: &World) -> Result<Vec<Value>> {
         all.extend(some.as_array().cloned().context("deliveries are a list")?);
     }
     Ok(all)
+}
+
+/// In the operator's ledger every line of every sheet balances: each signal that came in is settled, none of them waits.
+///
+/// # Errors
+/// What the ledger said, when a line is otherwise, or when nothing has come in yet.
+pub fn everything_is_settled(ledger: &Answer) -> Result<()> {
+    let lines = ledger.objects.iter().filter_map(|sheet| sheet["lines"].as_array()).flatten();
+    let verdicts: Vec<&Value> = lines.map(|line| &line["verdict"]).collect();
+    let settled = ledger.success && !verdicts.is_empty();
+    ensure!(
+        settled && verdicts.iter().all(|verdict| *verdict == "balanced"),
+        "a signal is not settled: {}",
+        ledger.said
+    );
+    Ok(())
 }
 
 /// Every effect on one deal happened once, the link before the stage, nothing was written twice, and the last status
