@@ -19,12 +19,14 @@ const FILES: [&str; 10] = [
 ];
 
 /// Messages that carry personal data or secrets in clear: `src/redacted.rs` says what they show of themselves.
-const REDACTED: [&str; 11] = [
+const REDACTED: [&str; 13] = [
     ".countersign.crmsync.v1.PlannedWrite",
     ".countersign.envelope.v1.CreateEnvelopeRequest",
     ".countersign.envelope.v1.CreateEnvelopeRequest.document",
     ".countersign.envelope.v1.DownloadArtifactResponse",
+    ".countersign.envelope.v1.EditFieldsRequest",
     ".countersign.envelope.v1.Envelope",
+    ".countersign.envelope.v1.FieldEdit",
     ".countersign.envelope.v1.NewParty",
     ".countersign.envelope.v1.Party",
     ".countersign.envelope.v1.Template",

@@ -141,6 +141,7 @@ pub const fn kind(event: &Event) -> &'static str {
         Event::ArtifactStored { .. } => "envelope.artifact_stored",
         Event::ArtifactUnavailable { .. } => "envelope.artifact_unavailable",
         Event::ReminderRequested { .. } => "envelope.reminder_requested",
+        Event::FieldsEdited { .. } => "envelope.fields_edited",
         Event::ReminderStarted { .. } => "envelope.reminder_started",
         Event::ReminderNotMade { .. } => "envelope.reminder_not_made",
         Event::RevisionMoved { .. } => "envelope.revision_moved",

@@ -5,7 +5,8 @@ use std::fmt::{Debug, Formatter, Result};
 use crate::wire::crmsync::PlannedWrite;
 use crate::wire::envelope::create_envelope_request::Document;
 use crate::wire::envelope::{
-    CreateEnvelopeRequest, DownloadArtifactResponse, Envelope, NewParty, Party, Template, Upload,
+    CreateEnvelopeRequest, DownloadArtifactResponse, EditFieldsRequest, Envelope, FieldEdit, NewParty, Party,
+    Template, Upload,
 };
 use crate::wire::verification::{CorrelationData, Delivery};
 
@@ -22,6 +23,8 @@ macro_rules! redacted {
 redacted! {
     PlannedWrite { version, includes_link, skipped_because }
     CreateEnvelopeRequest { request_id, provider, flow, record }
+    EditFieldsRequest { request_id, envelope_id, fields_version }
+    FieldEdit { field_id }
     Envelope { envelope_id, tenant, version, stage, generation }
     NewParty {}
     Party { order, standing }

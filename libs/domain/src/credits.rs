@@ -91,6 +91,7 @@ impl Fare {
             | Event::ArtifactStored { .. }
             | Event::ArtifactUnavailable { .. }
             | Event::ReminderRequested { .. }
+            | Event::FieldsEdited { .. }
             | Event::ReminderStarted { .. }
             | Event::ReminderNotMade { .. }
             | Event::RevisionMoved { .. }

@@ -80,6 +80,7 @@ pub(super) fn event(
         }
         Fact::ArtifactUnavailable(wire::ArtifactUnavailable {}) => Event::ArtifactUnavailable { at },
         Fact::ReminderRequested(fact) => Event::ReminderRequested { number: fact.number, at },
+        Fact::FieldsEdited(fact) => Event::FieldsEdited { fields_version: fact.fields_version, at },
         Fact::ReminderStarted(fact) => Event::ReminderStarted { number: fact.number, at },
         Fact::ReminderNotMade(fact) => Event::ReminderNotMade { number: fact.number, at },
         Fact::RevisionMoved(fact) => Event::RevisionMoved { revision: fact.revision, at },

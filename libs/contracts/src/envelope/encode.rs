@@ -80,6 +80,9 @@ fn fact(event: &Event, seal: EventSealer<'_>) -> (Timestamp, Fact) {
         Event::ReminderRequested { number, at } => {
             (*at, Fact::ReminderRequested(wire::ReminderRequested { number: *number }))
         }
+        Event::FieldsEdited { fields_version, at } => {
+            (*at, Fact::FieldsEdited(wire::FieldsEdited { fields_version: *fields_version }))
+        }
         Event::ReminderStarted { number, at } => {
             (*at, Fact::ReminderStarted(wire::ReminderStarted { number: *number }))
         }

@@ -146,6 +146,7 @@ pub fn envelope_event() -> impl Strategy<Value = Event> {
         1 => (select(corrections), at()).prop_map(|(to, at)| E::Corrected { to, at }),
         1 => (digest(), any::<u64>(), at()).prop_map(|(digest, bytes, at)| E::ArtifactStored { digest, bytes, at }),
         1 => (any::<u32>(), at()).prop_map(|(number, at)| E::ReminderRequested { number, at }),
+        1 => (any::<u64>(), at()).prop_map(|(fields_version, at)| E::FieldsEdited { fields_version, at }),
         1 => (any::<u32>(), at()).prop_map(|(number, at)| E::ReminderStarted { number, at }),
         1 => (any::<u32>(), at()).prop_map(|(number, at)| E::ReminderNotMade { number, at }),
         1 => (any::<i64>(), at()).prop_map(|(revision, at)| E::RevisionMoved { revision, at }),

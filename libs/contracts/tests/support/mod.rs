@@ -159,6 +159,7 @@ pub fn envelope_events() -> Vec<(&'static str, Event)> {
         ("artifact_stored", Event::ArtifactStored { digest: Digest([9; 32]), bytes: 48_213, at }),
         ("artifact_unavailable", Event::ArtifactUnavailable { at }),
         ("reminder_requested", Event::ReminderRequested { number: 1, at }),
+        ("fields_edited", Event::FieldsEdited { fields_version: 4, at }),
         ("reminder_started", Event::ReminderStarted { number: 1, at }),
         ("reminder_not_made", Event::ReminderNotMade { number: 1, at }),
         ("revision_moved", Event::RevisionMoved { revision: 17, at }),

@@ -111,6 +111,13 @@ pub enum Command {
         /// Now.
         at: Timestamp,
     },
+    /// The provider has written other texts into its fields.
+    ConfirmFieldsEdited {
+        /// Version of the fields since then.
+        fields_version: u64,
+        /// Now.
+        at: Timestamp,
+    },
     /// A worker is about to make the call that nudges the signer; nothing comes of it if somebody was there before.
     StartReminder {
         /// Which reminder, from 1.
@@ -191,6 +198,11 @@ pub enum Rejection {
         /// How far detection is.
         detection: Detection,
     },
+    /// The fields are not as the caller has seen them.
+    FieldsMoved {
+        /// Their version now.
+        known: u64,
+    },
 }
 
 impl Rejection {
@@ -201,6 +213,7 @@ impl Rejection {
             Rejection::AlreadyRequested => "already_requested",
             Rejection::WrongStage { .. } => "wrong_stage",
             Rejection::NotReady { .. } => "not_ready",
+            Rejection::FieldsMoved { .. } => "fields_moved",
         }
     }
 }
@@ -217,6 +230,9 @@ impl fmt::Display for Rejection {
             }
             Rejection::NotReady { detection } => {
                 write!(f, "cannot send yet: field detection is {detection:?}; wait until it is Ready")
+            }
+            Rejection::FieldsMoved { known } => {
+                write!(f, "the fields have moved to version {known}; read the envelope again and decide")
             }
         }
     }

@@ -90,6 +90,11 @@ pub fn decide(envelope: &Envelope, command: Command) -> Result<Vec<Event>, Rejec
             decision.record(reminder(envelope, at))
         }
         (_, Command::RequestReminder { .. }) => return Err(refuse("remind the signer of", stage)),
+        (_, Command::ConfirmFieldsEdited { fields_version, at }) => {
+            if envelope.fields_edited < fields_version {
+                decision.record(Event::FieldsEdited { fields_version, at });
+            }
+        }
         (_, Command::StartReminder { number, at }) => {
             if still_needed(envelope, Effect::Remind { number }) {
                 decision.record(Event::ReminderStarted { number, at });

@@ -227,6 +227,13 @@ pub enum Event {
         /// When.
         at: Timestamp,
     },
+    /// Other texts were written into its fields, at our request.
+    FieldsEdited {
+        /// Version of the fields since then.
+        fields_version: u64,
+        /// When.
+        at: Timestamp,
+    },
     /// The provider's revision up to which its news is applied; older news is stale from here on.
     RevisionMoved {
         /// The provider's revision, in its own unit.

@@ -126,6 +126,10 @@ pub fn evolve(mut envelope: Envelope, event: &Event) -> Envelope {
             envelope.artifact = Artifact::Stored { digest: *digest, bytes: *bytes };
         }
         Event::ArtifactUnavailable { at: _ } => envelope.artifact = Artifact::Unavailable,
+        Event::FieldsEdited { fields_version, at: _ } => {
+            envelope.fields_edited = *fields_version;
+            envelope.fields_version = envelope.fields_version.max(Some(*fields_version));
+        }
         Event::ReminderRequested { number, at: _ } => envelope.reminders_sent = *number,
         Event::ReminderStarted { number, at: _ } => envelope.reminders_started = *number,
         Event::ReminderNotMade { number, at: _ } => {
@@ -198,6 +202,7 @@ impl Envelope {
         self.generation = self.generation.saturating_add(1);
         self.generation_floor = self.revision;
         self.parties = self.parties.iter().map(|party| waiting(party.order)).collect();
+        self.fields_edited = 0;
         self.send_attempts = 0;
         self.versions_moved = 0;
         self.reminders_sent = 0;

@@ -1,5 +1,6 @@
 //! From a fact to the work it calls for, and whether that work is still called for now.
 
+use super::command::Rejection;
 use super::effect::Effect;
 use super::event::Event;
 use super::reason::Correction;
@@ -48,6 +49,7 @@ pub fn react(event: &Event) -> Vec<Effect> {
         | Event::Confirmed { .. }
         | Event::ArtifactStored { .. }
         | Event::ArtifactUnavailable { .. }
+        | Event::FieldsEdited { .. }
         | Event::ReminderStarted { .. }
         | Event::ReminderNotMade { .. }
         | Event::RevisionMoved { .. }
@@ -78,6 +80,33 @@ pub fn still_needed(envelope: &Envelope, effect: Effect) -> bool {
             envelope.stage == Stage::Completed
                 && !matches!(envelope.artifact, Artifact::Stored { .. } | Artifact::Unavailable)
         }
+    }
+}
+
+/// Whether other texts may be written into the fields, by somebody who has seen them at this version: only in a draft that
+/// people look at and that nothing else is about to happen to.
+///
+/// # Errors
+/// The stage does not allow it, or the fields have moved since.
+pub fn may_edit_fields(envelope: &Envelope, fields_version: u64) -> Result<(), Rejection> {
+    let looked_at = matches!(envelope.stage, Stage::InReview | Stage::NeedsAttention);
+    let at_rest = envelope.hold.is_none() && envelope.void_requested.is_none();
+    if envelope.stage == Stage::Absent {
+        return Err(Rejection::NeverRequested);
+    }
+    let wrong = |wish| Err(Rejection::WrongStage { wish, stage: envelope.stage });
+    if envelope.adoption.is_some() {
+        return wrong("edit the fields of (its owner does, at the provider)");
+    }
+    if !looked_at {
+        return wrong("edit the fields of");
+    }
+    if !at_rest {
+        return wrong("edit the fields of (it is about to be sent or voided)");
+    }
+    match envelope.fields_version {
+        Some(known) if known > fields_version => Err(Rejection::FieldsMoved { known }),
+        Some(_) | None => Ok(()),
     }
 }
 

@@ -106,6 +106,8 @@ pub struct Envelope {
     pub detection: Detection,
     /// The provider's version of the fields, to be named when sending.
     pub fields_version: Option<u64>,
+    /// Version of the fields that our own last edit made; 0 for none.
+    pub fields_edited: u64,
     /// The provider's revision that was applied last, where it has one.
     pub revision: Option<i64>,
     /// News with an older revision belongs to an earlier generation and is not even merged.

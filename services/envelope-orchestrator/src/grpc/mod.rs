@@ -2,6 +2,7 @@
 
 mod create;
 mod credits;
+mod edit;
 mod jobs;
 mod ledger;
 mod read;
@@ -84,6 +85,14 @@ impl wire::envelope_service_server::EnvelopeService for Grpc {
         let (envelope, position) =
             self.command("send", &request.request_id, &request.envelope_id, command).await?;
         Ok(Response::new(wire::SendEnvelopeResponse { envelope: Some(envelope), position }))
+    }
+
+    async fn edit_fields(
+        &self,
+        request: Request<wire::EditFieldsRequest>,
+    ) -> Result<Response<wire::EditFieldsResponse>, Status> {
+        let (envelope, position) = self.edit(request.into_inner()).await?;
+        Ok(Response::new(wire::EditFieldsResponse { envelope: Some(envelope), position }))
     }
 
     async fn void_envelope(
@@ -197,12 +206,7 @@ impl Grpc {
         let id = parse_id(envelope_id).map_err(|found| violations.push(found)).ok();
         let Some(id) = id.filter(|_| violations.is_empty()) else { return Err(bad_request(violations)) };
         let subject = self.subject(&id).await?;
-        let bytes = runtime::random::derive_id("countersign wish", &[verb, &id.to_string(), request_id]);
-        let cause = Cause {
-            command_id: CommandId::from_bytes(bytes),
-            correlation_id: request_id.to_owned(),
-            event: None,
-        };
+        let cause = wish(verb, &id, request_id);
         let done =
             self.store.execute(&subject, command, &cause).await.map_err(|error| refused(&subject, error))?;
         Ok(answer(&subject, &done))
@@ -212,6 +216,12 @@ impl Grpc {
         let found = self.directory.subject(id).await.map_err(refuse::unavailable)?;
         found.ok_or_else(|| not_found(id))
     }
+}
+
+/// What an operator's command is known by: the same request id is the same command.
+fn wish(verb: &'static str, id: &EnvelopeId, request_id: &str) -> Cause {
+    let bytes = runtime::random::derive_id("countersign wish", &[verb, &id.to_string(), request_id]);
+    Cause { command_id: CommandId::from_bytes(bytes), correlation_id: request_id.to_owned(), event: None }
 }
 
 fn answer(subject: &Subject, done: &Executed) -> (wire::Envelope, u64) {

@@ -7,6 +7,7 @@ use contracts::envelope::FieldViolation;
 use domain::envelope::Rejection;
 use domain::ids::EnvelopeId;
 use event_log::{AppendError, ReadError};
+use providers::{Class, ProviderError};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
@@ -61,6 +62,9 @@ pub(super) fn refused(subject: &Subject, error: ExecuteError) -> Status {
         ExecuteError::Rejected(Rejection::NotReady { .. }) => {
             told(Code::FailedPrecondition, "NOT_READY", message, &subject.id)
         }
+        ExecuteError::Rejected(Rejection::FieldsMoved { .. }) => {
+            told(Code::Aborted, "FIELDS_MOVED", message, &subject.id)
+        }
         ExecuteError::Append(AppendError::TooLarge { .. }) => {
             told(Code::InvalidArgument, "TOO_LARGE", message, &subject.id)
         }
@@ -77,6 +81,31 @@ pub(super) fn refused(subject: &Subject, error: ExecuteError) -> Status {
             Status::internal(message)
         }
     }
+}
+
+/// A provider did not do at once what it was asked for.
+pub(super) fn provider_refused(id: &EnvelopeId, error: &ProviderError) -> Status {
+    let message = error.to_string();
+    match error.class {
+        Class::Conflict => {
+            let message = "the fields have moved, or an earlier try of this request was carried out; read the \
+                           envelope again and decide";
+            told(Code::Aborted, "FIELDS_MOVED", message.to_owned(), id)
+        }
+        Class::InvalidRequest | Class::TooLarge => told(Code::InvalidArgument, "REFUSED", message, id),
+        Class::NotFound | Class::Unauthorized | Class::Forbidden | Class::QuotaExhausted => {
+            told(Code::FailedPrecondition, "REFUSED", message, id)
+        }
+        // Asked again with the same version it is written once at most.
+        Class::NotReady | Class::Locked | Class::RateLimited | Class::OutcomeUnknown | Class::Transient => {
+            later(&message)
+        }
+    }
+}
+
+/// The provider cannot do it at all.
+pub(super) fn not_offered(id: &EnvelopeId, what: &str) -> Status {
+    told(Code::FailedPrecondition, "NOT_OFFERED", format!("the provider does not offer {what}"), id)
 }
 
 /// The log or the projection does not answer.

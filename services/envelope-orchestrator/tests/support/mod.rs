@@ -2,6 +2,7 @@
 
 #![allow(dead_code, clippy::allow_attributes, reason = "each test file uses another part of it")]
 
+mod drafts;
 pub mod provider;
 
 use std::collections::BTreeMap;

@@ -8,17 +8,20 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use domain::envelope::Detection;
 use domain::ids::{EnvelopeId, ProviderEnvelopeId};
-use domain::intake::{Claim, PartyNews, Standing};
+use domain::intake::Claim;
 use domain::parties::Parties;
 use domain::personal::Personal;
 use domain::retry::Retry;
 use domain::time::Timestamp;
 use parking_lot::Mutex;
 use providers::{
-    Capabilities, Changed, Class, CreateOrder, Created, CreditTerms, ENVELOPE_ID_KEY, Page, Provider,
-    ProviderError, Snapshot,
+    Capabilities, Changed, Class, CreateOrder, Created, CreditTerms, ENVELOPE_ID_KEY, FieldEdit, Page,
+    Provider, ProviderError, Snapshot,
 };
 use tokio::sync::watch;
+
+use super::drafts::snapshot;
+pub use super::drafts::{Draft, draft, error};
 
 /// How the next call of a kind ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,19 +34,6 @@ pub enum Fault {
     LoseAnswer,
     /// It happened, but the answer comes only once the gate is opened.
     Gate,
-}
-
-/// One envelope at the provider.
-#[derive(Clone, Debug)]
-pub struct Draft {
-    pub claim: Claim,
-    pub detection: Detection,
-    pub fields_version: u64,
-    pub signed: u32,
-    pub total: u32,
-    pub correlation: BTreeMap<String, String>,
-    /// When it changed last, for a provider that lists changes.
-    pub revision: Option<i64>,
 }
 
 /// Entries of a page of changes.
@@ -59,6 +49,7 @@ struct State {
     detection: Option<Detection>,
     loses_gated: bool,
     lists: bool,
+    refuses_edits: bool,
     broken: BTreeSet<String>,
     search_lag: Duration,
     made: HashMap<String, Instant>,
@@ -96,6 +87,11 @@ impl Scripted {
     /// From now on it lists what changed, and reopens.
     pub fn lists(&self) {
         self.state.lock().lists = true;
+    }
+
+    /// From now on it cannot edit fields.
+    pub fn refuses_edits(&self) {
+        self.state.lock().refuses_edits = true;
     }
 
     /// This one cannot be read, however often it is asked for.
@@ -191,29 +187,11 @@ impl Scripted {
     }
 }
 
-pub fn error(class: Class) -> ProviderError {
-    let never = [Class::InvalidRequest, Class::Forbidden, Class::TooLarge, Class::Unauthorized];
-    let retry = if never.contains(&class) { Retry::Never } else { Retry::WithBackoff };
-    ProviderError { class, retry, http: None, code: "scripted".to_owned() }
-}
-
-pub fn draft(claim: Claim, total: u32) -> Draft {
-    let correlation = BTreeMap::new();
-    Draft {
-        claim,
-        detection: Detection::Ready,
-        fields_version: 1,
-        signed: 0,
-        total,
-        correlation,
-        revision: None,
-    }
-}
-
 #[async_trait]
 impl Provider for Scripted {
     fn capabilities(&self) -> Capabilities {
         let lists = self.state.lock().lists;
+        let edits_fields = !self.state.lock().refuses_edits;
         Capabilities {
             idempotency_keys: self.keys,
             key_window: if self.keys { Duration::from_secs(86_400) } else { Duration::ZERO },
@@ -222,7 +200,7 @@ impl Provider for Scripted {
             strictly_sequential: true,
             auto_send: true,
             detects_fields: true,
-            edits_fields: false,
+            edits_fields,
             review_link: true,
             templates: true,
             document_urls: true,
@@ -328,6 +306,24 @@ impl Provider for Scripted {
         self.leave(fault).await
     }
 
+    async fn edit_fields(
+        &self,
+        id: &ProviderEnvelopeId,
+        fields_version: u64,
+        edits: &[FieldEdit],
+    ) -> Result<u64, ProviderError> {
+        let fault = self.enter("edit", format!("edit {id} {fields_version} {}", edits.len()));
+        if let Some(Fault::Refuse(class)) = fault {
+            return Err(error(class));
+        }
+        if self.known(id)?.fields_version != fields_version {
+            return Err(error(Class::Conflict));
+        }
+        self.change(id.as_str(), |draft| draft.fields_version += 1);
+        self.leave(fault).await?;
+        Ok(fields_version + 1)
+    }
+
     async fn remind(&self, id: &ProviderEnvelopeId) -> Result<(), ProviderError> {
         match self.enter("remind", format!("remind {id}")) {
             Some(Fault::Refuse(class)) => Err(error(class)),
@@ -369,27 +365,5 @@ impl Provider for Scripted {
         let first = PAGE * (page as usize - 1);
         let items: Vec<Changed> = changed.into_iter().skip(first).take(PAGE).collect();
         Ok(Page { more: items.len() == PAGE, items, unread: Vec::new() })
-    }
-}
-
-fn snapshot(id: &str, draft: &Draft) -> Snapshot {
-    let standing = |order| match order {
-        order if order <= draft.signed => Standing::Signed,
-        order if order == draft.signed + 1 && draft.claim == Claim::Sent => Standing::Pending,
-        _ => Standing::Waiting,
-    };
-    Snapshot {
-        provider_id: id.parse().expect("a short id"),
-        claim: draft.claim.clone(),
-        detection: Some(draft.detection),
-        fields_version: Some(draft.fields_version),
-        signed: draft.signed,
-        total: draft.total,
-        parties: (1..=draft.total).map(|order| PartyNews { order, standing: standing(order) }).collect(),
-        revision: draft.revision,
-        review_link: None,
-        correlation: draft.correlation.clone(),
-        completed_at: None,
-        reason: None,
     }
 }

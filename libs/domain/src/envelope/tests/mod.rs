@@ -3,6 +3,7 @@
 mod bounds;
 mod closing;
 mod creation;
+mod editing;
 mod given;
 mod laws;
 mod order_of_arrival;

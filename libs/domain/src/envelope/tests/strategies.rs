@@ -93,7 +93,7 @@ pub fn any_wish() -> impl Strategy<Value = Command> {
     ];
     let parts =
         (select(holds), select(timers), any::<bool>(), select(vec![SendPolicy::Auto, SendPolicy::Review]));
-    (0u8..18, any_time(), parts).prop_map(|(which, at, (reason, timer, flag, send))| match which {
+    (0u8..20, any_time(), parts).prop_map(|(which, at, (reason, timer, flag, send))| match which {
         0 => Command::Request { order: Box::new(Order { send, ..order() }), at },
         1 => Command::Adopt { adoption: adoption(), at },
         2 => Command::StartCreate { at },
@@ -111,6 +111,7 @@ pub fn any_wish() -> impl Strategy<Value = Command> {
         12 => Command::StoreArtifact { digest: Digest([1; 32]), bytes: 10, at },
         13 => Command::GiveUpArtifact { at },
         14 => Command::StartReminder { number: 1, at },
+        16 => Command::ConfirmFieldsEdited { fields_version: 7, at },
         15 => Command::PutOffReminder { number: 1, at },
         _ => Command::Fire { timer, at },
     })

@@ -142,6 +142,13 @@ impl EnvelopeService for Office {
         Err(Status::unimplemented("not asked by crm-sync"))
     }
 
+    async fn edit_fields(
+        &self,
+        _: Request<wire::EditFieldsRequest>,
+    ) -> Result<Response<wire::EditFieldsResponse>, Status> {
+        Err(Status::unimplemented("not asked by crm-sync"))
+    }
+
     async fn remind_envelope(
         &self,
         _: Request<wire::RemindEnvelopeRequest>,
