@@ -50,7 +50,8 @@ pub trait Provider: Send + Sync {
     /// Reads how an envelope stands: the provider's present truth.
     async fn snapshot(&self, id: &ProviderEnvelopeId) -> Result<Snapshot, ProviderError>;
 
-    /// Sends a draft to its first signer. `fields_version` is the version the caller has seen, where the vendor
+    /// Sends a draft to its first signer: to the parties that stand in it at the vendor, whom a reviewer may have
+    /// replaced. `parties` are those ordered, for a vendor whose draft names nobody yet. `fields_version` is the version the caller has seen, where the vendor
     /// counts versions. A `Conflict` means: read it again and decide.
     async fn send(
         &self,

@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use domain::ids::{EnvelopeId, ProviderEnvelopeId};
 use domain::parties::Parties;
+use domain::retry::Retry;
 use http::{HeaderName, HeaderValue};
 use outbound::{Request, Response};
 use serde_json::{Value, json};
@@ -95,9 +96,8 @@ impl Adapter {
     }
 }
 
-fn with_key(request: Request, key: &str) -> Result<Request, ProviderError> {
-    let key: HeaderValue = calls::idempotency_key(key)?;
-    Ok(request.header(HeaderName::from_static("idempotency-key"), key))
+fn with_key(request: Request, key: HeaderValue) -> Request {
+    request.header(HeaderName::from_static("idempotency-key"), key)
 }
 
 #[async_trait]
@@ -133,7 +133,7 @@ impl Provider for Adapter {
         let webhook_url = order.webhook_url.as_deref().or(self.webhook_url.as_ref().map(Url::as_str));
         let request =
             requests::create(self.dialect, self.uploads, order, webhook_url, |path| self.url(path))?;
-        let request = with_key(request, key)?;
+        let request = with_key(request, calls::idempotency_key(key)?);
         self.provide_account().await?;
         if let Source::Template { id, prefill } = &order.source {
             self.check_template(id, &order.parties, prefill).await?;
@@ -183,9 +183,19 @@ impl Provider for Adapter {
         fields_version: Option<u64>,
         key: &str,
     ) -> Result<(), ProviderError> {
+        let key = calls::idempotency_key(key)?;
+        let draft = match self.dialect {
+            Dialect::First => self.read(self.envelope_url(id, &[]), "get_envelope").await?,
+            // its send takes the parties of the draft by itself
+            Dialect::Second => Value::Null,
+        };
+        if wire::has_left_draft(&draft) {
+            // sent by an earlier try or by the reviewer, or over: the caller reads it and decides
+            return Err(ProviderError::ours(Class::Conflict, Retry::WithBackoff, "not_a_draft"));
+        }
         let url = self.envelope_url(id, &["send"]);
-        let request = requests::send(self.dialect, url, parties, fields_version)?;
-        let answer = self.write(with_key(request, key)?).await;
+        let request = requests::send(self.dialect, url, &draft, parties, fields_version)?;
+        let answer = self.write(with_key(request, key)).await;
         answer.inspect_err(|error| self.calls.slow_down(error)).map(drop)
     }
 

@@ -51,15 +51,16 @@ pub(super) fn create(
     }
 }
 
-/// The send call. The version the caller has seen goes along, so that nothing is sent that nobody has looked at.
+/// The send call; `draft` is how the envelope was just read, which only the first generation needs. The version the caller has seen goes along, so that nothing is sent that nobody has looked at.
 pub(super) fn send(
     dialect: Dialect,
     url: Url,
-    parties: &Parties,
+    draft: &Value,
+    ordered: &Parties,
     version: Option<u64>,
 ) -> Result<Request, ProviderError> {
     let body = match dialect {
-        Dialect::First => first::send(parties, version)?,
+        Dialect::First => first::send(draft, ordered, version)?,
         Dialect::Second => second::send(version),
     };
     Ok(Request::post_json(url, "send_envelope", &body))

@@ -41,9 +41,20 @@ pub(super) fn core(value: &Value) -> &Value {
         .unwrap_or(value)
 }
 
+/// The parties as the vendor lists them.
+pub(super) fn listed(value: &Value) -> &[Value] {
+    reading::list(value, &PARTIES)
+}
+
+/// Whether it is known to be out, or over: then it cannot be sent any more.
+pub(super) fn has_left_draft(value: &Value) -> bool {
+    let stands = claim(status(core(value)), Count::default(), false, None);
+    !matches!(stands, Claim::Draft | Claim::Processing | Claim::Hint)
+}
+
 /// Where each party stands, in signing order; parties whose state is not told are left out.
 pub(super) fn parties(value: &Value) -> Vec<PartyNews> {
-    let mut news: Vec<PartyNews> = reading::list(value, &PARTIES)
+    let mut news: Vec<PartyNews> = listed(value)
         .iter()
         .zip(1u32..)
         .take(PARTIES_MAX)
@@ -116,7 +127,7 @@ pub(super) fn claim(status: Option<&str>, count: Count, viewed: bool, reason: Op
 pub(super) fn reason(value: &Value) -> Option<Personal> {
     let places = ["/reason", "/decline_reason", "/declineReason", "/data/reason", "/envelope/decline_reason"];
     let of_party = || {
-        reading::list(value, &PARTIES)
+        listed(value)
             .iter()
             .find_map(|party| reading::text(party, &["/decline_reason", "/declineReason", "/reason"]))
     };
@@ -187,7 +198,7 @@ pub(super) fn created(value: &Value) -> Option<Created> {
 
 /// Whether the parties' states are all told; if not, the light status call has to be asked for the count.
 pub(super) fn tells_progress(value: &Value) -> bool {
-    let listed = reading::list(value, &PARTIES).len().min(PARTIES_MAX);
+    let listed = listed(value).len().min(PARTIES_MAX);
     !is_out(core(value)) || (listed > 0 && parties(value).len() == listed)
 }
 

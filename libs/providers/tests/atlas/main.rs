@@ -5,6 +5,7 @@ mod catalogue;
 #[path = "../common/mod.rs"]
 mod common;
 mod platform;
+mod reviewed;
 mod templates;
 mod writes;
 

@@ -204,13 +204,14 @@ impl Case {
     fn may_say(self, refused: Class) -> bool {
         match self.write {
             Write::EditFields | Write::Void => refused == Class::Conflict,
+            // a look before the second try shows that it is out
+            Write::Send => refused == Class::Conflict,
             Write::Remind => refused == Class::RateLimited,
             Write::CreateFromUrl
             | Write::CreateFromTemplate
             | Write::CreateAndSend
             | Write::CreateFromFile
-            | Write::CreateInline
-            | Write::Send => false,
+            | Write::CreateInline => false,
         }
     }
 
@@ -267,10 +268,12 @@ async fn every_write_meets(trouble: Trouble) {
             "{name}: nothing is tried twice behind our back"
         );
 
+        let mut tries = 2;
         if let Err(second) = case.again(&desk, &adapter, &subject).await {
             assert!(case.may_say(second.class), "{name}: {second}");
+            tries -= usize::from(case.write == Write::Send && second.http.is_none());
         }
-        assert_eq!(desk.requests(method, &path).await, before + 2, "{name}: two tries, no storm");
+        assert_eq!(desk.requests(method, &path).await, before + tries, "{name}: two tries, no storm");
         case.check(&desk, &adapter, subject.0.as_ref(), &name).await;
     }
 }

@@ -133,7 +133,10 @@ async fn a_truncated_pdf_is_not_taken() {
 #[tokio::test]
 async fn a_connection_without_credits_is_tried_again_after_the_configured_pause() {
     let broke = || async { (http::StatusCode::PAYMENT_REQUIRED, Json(json!({"code": "credits_exhausted"}))) };
-    let base = vendor(Router::new().route("/api/envelope/e1/send", post(broke))).await;
+    let draft = || async { Json(json!({"envelope_id": "e1", "status": "draft", "parties": []})) };
+    let routes =
+        Router::new().route("/api/envelope/e1", get(draft)).route("/api/envelope/e1/send", post(broke));
+    let base = vendor(routes).await;
     let adapter = adapter(&base, json!({"quota_pause_seconds": 1.5})).unwrap();
     let parties = Parties::recorded(Vec::new());
     let error = adapter.send(&"e1".parse().unwrap(), &parties, Some(1), "k").await.unwrap_err();
@@ -143,6 +146,8 @@ async fn a_connection_without_credits_is_tried_again_after_the_configured_pause(
 
 #[tokio::test]
 async fn what_cannot_be_an_order_is_refused_before_anything_is_sent() {
+    let draft = || async { Json(json!({"envelope_id": "e1", "status": "draft"})) };
+    let only_reads = fast(&vendor(Router::new().route("/api/envelope/e1", get(draft))).await);
     let nobody_listens = fast("http://127.0.0.1:1");
     let id = "e1".parse().unwrap();
     let erased = Parties::recorded(vec![domain::parties::Party {
@@ -151,9 +156,25 @@ async fn what_cannot_be_an_order_is_refused_before_anything_is_sent() {
         name: domain::personal::Personal::Erased,
         email: domain::personal::Personal::Erased,
     }]);
-    let error = nobody_listens.send(&id, &erased, None, "k").await.unwrap_err();
+    let error = only_reads.send(&id, &erased, None, "k").await.unwrap_err();
     assert_eq!((error.class, error.code.as_str()), (Class::InvalidRequest, "party_erased"));
     let error =
         nobody_listens.send(&id, &Parties::recorded(Vec::new()), None, "two words").await.unwrap_err();
     assert_eq!(error.code, "idempotency_key_malformed");
+}
+
+#[tokio::test]
+async fn a_draft_that_hides_its_addresses_is_sent_without_a_list_of_ours() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let draft = || async { Json(json!({"envelope_id": "e1", "parties": [{"name": "Dana", "order": 1}]})) };
+    let record = |State(seen): State<Arc<Mutex<Vec<Value>>>>, Json(body): Json<Value>| async move {
+        seen.lock().push(body);
+    };
+    let routes =
+        Router::new().route("/api/envelope/e1", get(draft)).route("/api/envelope/e1/send", post(record));
+    let base = vendor(routes.with_state(seen.clone())).await;
+    let parties =
+        Parties::sequential([("Customer".to_owned(), "Dana".to_owned(), "dana@buyer.test".to_owned())]);
+    fast(&base).send(&"e1".parse().unwrap(), &parties.unwrap(), Some(3), "k").await.unwrap();
+    assert_eq!(*seen.lock(), [json!({"fields_version": 3})]);
 }

@@ -8,6 +8,7 @@ use outbound::{Part, Request};
 use serde_json::{Map, Value, json};
 use url::Url;
 
+use super::super::wire;
 use super::Transport;
 use crate::{CreateOrder, FieldEdit, ProviderError, Source, calls};
 
@@ -81,13 +82,30 @@ fn parties(parties: &Parties, template: bool) -> Result<Value, ProviderError> {
     })
 }
 
-/// Parties and version together, which avoids a drift between the two (atlas.md §6).
-pub(super) fn send(order: &Parties, version: Option<u64>) -> Result<Map<String, Value>, ProviderError> {
-    let mut body = Map::from_iter([("parties".to_owned(), parties(order, false)?)]);
+/// Parties and version together, which avoids a drift between the two (atlas.md §6). What goes along replaces what
+/// stands in the draft, where a reviewer may have put other people than were ordered (atlas.md §23.11): so those of
+/// the draft go back as they are. Where it names nobody, those ordered go; where it hides their addresses, nobody.
+pub(super) fn send(
+    draft: &Value,
+    ordered: &Parties,
+    version: Option<u64>,
+) -> Result<Map<String, Value>, ProviderError> {
+    let going = match wire::listed(draft) {
+        [] => Some(parties(ordered, false)?),
+        listed => listed.iter().map(kept).collect::<Option<Vec<Value>>>().map(Value::Array),
+    };
+    let mut body: Map<String, Value> = going.map(|going| ("parties".to_owned(), going)).into_iter().collect();
     if let Some(version) = version {
         body.insert("fields_version".into(), json!(version));
     }
     Ok(body)
+}
+
+/// A party of a draft as a send takes it; `None` without an address.
+fn kept(party: &Value) -> Option<Value> {
+    party.get("email")?.as_str()?;
+    let told = |name: &str| Some((name.to_owned(), party.get(name).filter(|told| !told.is_null())?.clone()));
+    Some(Value::Object(["email", "name", "role", "order"].into_iter().filter_map(told).collect()))
 }
 
 pub(super) fn fields(version: u64, edits: &[FieldEdit]) -> Result<Value, ProviderError> {
