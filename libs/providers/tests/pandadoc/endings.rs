@@ -1,6 +1,7 @@
 //! How a document stands, where one word of the vendor means several things.
 
 use domain::intake::Claim;
+use domain::retry::Retry;
 use providers::pandadoc::simulator::Switches;
 use providers::{Class, Provider};
 use serde_json::json;
@@ -37,6 +38,45 @@ async fn without_the_audit_trail_an_end_before_its_time_is_somebodys_doing() {
     let closed = json!({"match": {"path": "~audit-trail"}, "times": 1000, "action": {"status": 403}});
     due.post("/__sim/faults", closed).await;
     until(&adapter, &timely, |seen| seen.claim == Claim::Expired).await;
+}
+
+#[tokio::test]
+async fn how_it_ended_is_not_guessed_while_the_audit_trail_only_fails_to_answer() {
+    let office = Office::open().await;
+    let adapter = office.adapter(By::Key);
+    let (ended, declined) = (office.sent(&adapter, 1).await, office.sent(&adapter, 2).await);
+    office.act(&ended, "expire-by-hand").await;
+    office.act(&declined, "decline").await;
+    for trouble in
+        [json!({"status": 503}), json!("html_502"), json!("drop_connection"), json!("truncate_body")]
+    {
+        for id in [&ended, &declined] {
+            let path = format!("/public/v2/documents/{id}/audit-trail");
+            office.spoil("GET", &path, trouble.clone()).await;
+            let unsure = adapter.snapshot(id).await.expect_err("nobody knows how it ended");
+            assert_eq!((unsure.class, unsure.retry), (Class::Transient, Retry::WithBackoff), "{trouble}");
+        }
+        assert_eq!(adapter.snapshot(&ended).await.expect("an answer").claim, Claim::Voided, "{trouble}");
+    }
+}
+
+#[tokio::test]
+async fn a_trail_that_a_sandbox_key_may_not_read_says_nothing_and_a_refused_key_is_an_error() {
+    let pace = json!({"pace": {"per_second": 10_000.0, "burst": 1_000, "deadline_ms": 4_000}});
+    let mut sandboxed = pace.clone();
+    sandboxed["sandbox"] = json!(true);
+    for (options, readable) in [(sandboxed, true), (pace, false)] {
+        let office = Office::open().await;
+        let adapter = office.adapter_with(By::Key, options);
+        let early = office.sent(&adapter, 1).await;
+        office.act(&early, "expire-by-hand").await;
+        let path = format!("/public/v2/documents/{early}/audit-trail");
+        office.spoil("GET", &path, json!({"status": 401})).await;
+        match adapter.snapshot(&early).await {
+            Ok(seen) => assert_eq!((seen.claim, readable), (Claim::Voided, true)),
+            Err(error) => assert_eq!((error.class, readable), (Class::Unauthorized, false)),
+        }
+    }
 }
 
 #[tokio::test]
