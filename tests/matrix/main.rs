@@ -93,12 +93,12 @@ impl Case<'_> {
     async fn judge(&self, envelope: &wire::Envelope) -> Result<()> {
         let (wanted, needed) = (self.trouble.effects(self.call), self.trouble.attempts(self.call));
         eventually("the effect", DEADLINE, || async move {
-            let effects = self.vendor.effects(self.stage, self.call, self.trouble, envelope).await?;
+            let effects = self.vendor.effects(self.stage, self.call, envelope).await?;
             ensure!(effects >= wanted, "{effects} effects instead of {wanted}");
             Ok(Some(()))
         })
         .await?;
-        let effects = self.vendor.effects(self.stage, self.call, self.trouble, envelope).await?;
+        let effects = self.vendor.effects(self.stage, self.call, envelope).await?;
         let attempts = self.vendor.attempts(self.stage, self.call, envelope).await?;
         ensure!(effects == wanted, "{effects} effects instead of {wanted}, after {attempts} attempts");
         ensure!(needed.contains(&attempts), "{attempts} attempts, needed were {needed:?}");

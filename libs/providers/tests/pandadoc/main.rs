@@ -119,6 +119,21 @@ impl Office {
         self.ask(Request::get(self.url(path), "test").secret_header(http::header::AUTHORIZATION, key)).await
     }
 
+    /// A change by somebody else who has the key.
+    async fn change(&self, path: &str, body: Value) {
+        let key = secret(&format!("API-Key {API_KEY}"));
+        let request = Request::patch_json(self.url(path), "test", &body);
+        self.ask(request.secret_header(http::header::AUTHORIZATION, key)).await;
+    }
+
+    /// The workspace's subscription, of which there is one.
+    async fn only_subscription(&self) -> Value {
+        let mut all = self.read("/public/v1/webhook-subscriptions").await;
+        let items = all["items"].as_array_mut().expect("a list");
+        assert_eq!(items.len(), 1, "one subscription");
+        items.remove(0)
+    }
+
     async fn act(&self, id: &ProviderEnvelopeId, act: &str) {
         self.post(&format!("/__sim/ui/documents/{id}/{act}"), json!({"reason": "Terms not acceptable"}))
             .await;

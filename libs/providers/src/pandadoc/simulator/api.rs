@@ -160,7 +160,7 @@ async fn revert(State(account): State<Account>, headers: HeaderMap, Path(id): Pa
 /// Errors of single recipients come inside a 200.
 async fn remind(State(account): State<Account>, headers: HeaderMap, Path(id): Path<String>) -> Answer {
     account.enter(&headers, Action::Other)?;
-    let workspace = account.workspace();
+    let mut workspace = account.workspace();
     let document = workspace.found(&id)?;
     if !document.status.is_out() {
         return Err(Refusal::wrong_status(&id, document.status, "Reminder can not be sent"));
@@ -174,7 +174,11 @@ async fn remind(State(account): State<Account>, headers: HeaderMap, Path(id): Pa
         };
         json!({"recipient_id": recipient.id, "email": email, "sms": {"status": "error", "detail": "No phone"}})
     };
-    Ok(Json(json!({"result": document.recipients.iter().map(result).collect::<Vec<_>>()})))
+    let answer = json!({"result": document.recipients.iter().map(result).collect::<Vec<_>>()});
+    if let Some(document) = workspace.documents.get_mut(&id) {
+        document.reminders = document.reminders.saturating_add(1);
+    }
+    Ok(Json(answer))
 }
 
 /// Any document that exists, sealed or not; 202 while the sealed one is in the making.

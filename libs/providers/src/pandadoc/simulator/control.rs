@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use http::StatusCode;
@@ -15,7 +15,10 @@ use super::account::Account;
 use super::words::Refusal;
 
 pub(super) fn routes() -> Router<Account> {
-    Router::new().route("/__sim/settings", get(settings).post(change)).route("/__sim/lock", post(lock))
+    Router::new()
+        .route("/__sim/settings", get(settings).post(change))
+        .route("/__sim/lock", post(lock))
+        .route("/__sim/documents/{id}/reminders", get(reminders))
 }
 
 async fn settings(State(account): State<Account>) -> Json<Switches> {
@@ -49,4 +52,11 @@ async fn lock(State(account): State<Account>, Json(lock): Json<Lock>) -> Result<
     let document = workspace.documents.get_mut(&lock.document_id).ok_or_else(Refusal::not_found)?;
     document.locked_until = Some(clock::now().after(Duration::from_millis(lock.for_ms)));
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// How many reminders of a document went out: the vendor's audit trail does not say.
+async fn reminders(State(account): State<Account>, Path(id): Path<String>) -> Result<Json<Value>, Refusal> {
+    let workspace = account.workspace();
+    let document = workspace.documents.get(&id).ok_or_else(Refusal::not_found)?;
+    Ok(Json(json!({"reminders": document.reminders})))
 }

@@ -183,6 +183,7 @@ pub(super) fn blank(
         locked_until: None,
         decline_reason: None,
         audit: vec![Audit { action: 1, email: None, reason: None, at: now }],
+        reminders: 0,
     }
 }
 

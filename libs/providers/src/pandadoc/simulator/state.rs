@@ -53,6 +53,8 @@ pub(super) struct Document {
     pub decline_reason: Option<String>,
     pub pdf: Bytes,
     pub audit: Vec<Audit>,
+    /// Reminders that went out.
+    pub reminders: u32,
 }
 
 /// A happening, with the recipient it is about, if any.
