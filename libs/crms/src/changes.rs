@@ -47,6 +47,15 @@ pub struct Listed {
     pub next: Option<Place>,
 }
 
+/// What a CRM told about the last changes of some records.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LastChanges {
+    /// The changes, in no order; of a record that is gone or never had the property, none.
+    pub found: Vec<LastChange>,
+    /// Ids of the records that could not be read now and may well be there.
+    pub failed: Vec<String>,
+}
+
 /// How a property got the value it has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LastChange {

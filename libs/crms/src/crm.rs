@@ -7,7 +7,7 @@ use domain::intake::RecordRef;
 use domain::retry::Retry;
 use domain::time::Timestamp;
 
-use crate::changes::{LastChange, Listed, Place, Wanted};
+use crate::changes::{LastChanges, Listed, Place, Wanted};
 use crate::error::{Class, CrmError};
 
 /// One connection to one CRM account. Cheap to share; holds no state of ours.
@@ -46,7 +46,7 @@ pub trait Crm: Send + Sync {
     }
 
     /// The last change of one property of each of these records, [`crate::IDS_MAX`] at most; nothing of those that are
-    /// gone or never had it. Only with [`Capabilities::lists_changes`].
+    /// gone or never had it, and an id under `failed` of those that could not be read. Only with [`Capabilities::lists_changes`].
     ///
     /// # Errors
     /// See [`CrmError`].
@@ -55,7 +55,7 @@ pub trait Crm: Send + Sync {
         object_type: &str,
         property: &str,
         ids: &[String],
-    ) -> Result<Vec<LastChange>, CrmError> {
+    ) -> Result<LastChanges, CrmError> {
         let _ = (object_type, property, ids);
         Err(not_offered())
     }

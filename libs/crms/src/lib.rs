@@ -20,7 +20,7 @@ mod crm;
 mod error;
 pub mod hubspot;
 
-pub use changes::{IDS_MAX, LastChange, Listed, Place, Wanted};
+pub use changes::{IDS_MAX, LastChange, LastChanges, Listed, Place, Wanted};
 pub use connection::{ConnectError, ConnectionSettings, Tokens, WebhookSettings};
 pub use crm::{Capabilities, Crm, Record};
 pub use error::{Class, CrmError};

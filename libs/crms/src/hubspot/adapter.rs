@@ -15,7 +15,7 @@ use url::Url;
 use super::OBJECTS;
 use super::error::{classify, unreadable};
 use super::options::Options;
-use crate::changes::{LastChange, Listed, Place, Wanted};
+use crate::changes::{LastChanges, Listed, Place, Wanted};
 use crate::connection::{ConnectError, ConnectionSettings, Tokens};
 use crate::crm::{Capabilities, Crm, Record};
 use crate::error::{Class, CrmError};
@@ -185,7 +185,7 @@ impl Crm for HubSpot {
         object_type: &str,
         property: &str,
         ids: &[String],
-    ) -> Result<Vec<LastChange>, CrmError> {
+    ) -> Result<LastChanges, CrmError> {
         self.histories(object_type, property, ids).await
     }
 }

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::adapter::{HubSpot, parse_time};
 use super::error::unreadable;
 use super::wire::actor;
-use crate::changes::{IDS_MAX, LastChange, Listed, Place, Wanted};
+use crate::changes::{IDS_MAX, LastChange, LastChanges, Listed, Place, Wanted};
 use crate::error::CrmError;
 
 /// Most values named in one filter: the query is 3,000 characters at most.
@@ -32,8 +32,28 @@ struct Hit {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Batch {
     results: Vec<Past>,
+    #[serde(default)]
+    num_errors: u32,
+    #[serde(default)]
+    errors: Vec<Unread>,
+}
+
+/// Why some of a batch were not read.
+#[derive(Deserialize)]
+struct Unread {
+    #[serde(default)]
+    category: String,
+    #[serde(default)]
+    context: Context,
+}
+
+#[derive(Default, Deserialize)]
+struct Context {
+    #[serde(default)]
+    ids: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -73,18 +93,21 @@ impl HubSpot {
         object_type: &str,
         property: &str,
         ids: &[String],
-    ) -> Result<Vec<LastChange>, CrmError> {
+    ) -> Result<LastChanges, CrmError> {
         if ids.is_empty() {
-            return Ok(Vec::new());
+            return Ok(LastChanges::default());
         }
-        let inputs: Vec<Value> = ids.iter().take(IDS_MAX).map(|id| json!({"id": id})).collect();
+        let ids = &ids[..ids.len().min(IDS_MAX)];
+        let inputs: Vec<Value> = ids.iter().map(|id| json!({"id": id})).collect();
         let body = json!({
             "inputs": inputs, "properties": [property], "propertiesWithHistory": [property],
         });
         let url = self.address(object_type, &["batch", "read"]);
         let response = self.call(&self.outbound, Request::post_json(url, "read_histories", &body)).await?;
         let batch: Batch = response.json().map_err(|_| unreadable(&response))?;
-        Ok(batch.results.into_iter().filter_map(|past| last_change(past, property)).collect())
+        let failed = failed(&batch, ids);
+        let found = batch.results.into_iter().filter_map(|past| last_change(past, property)).collect();
+        Ok(LastChanges { found, failed })
     }
 }
 
@@ -130,6 +153,19 @@ fn after(place: &Place, ids: &[String], newest: Option<Timestamp>) -> Option<Pla
     }
 }
 
+/// Which of these the answer does not have although it does not say that they are gone.
+fn failed(batch: &Batch, ids: &[String]) -> Vec<String> {
+    let gone = |error: &Unread| error.category == "OBJECT_NOT_FOUND";
+    let only_gone = !batch.errors.is_empty() && batch.errors.iter().all(gone);
+    if only_gone || (batch.num_errors == 0 && batch.errors.is_empty()) {
+        return Vec::new();
+    }
+    let said_gone =
+        |id: &String| batch.errors.iter().any(|error| gone(error) && error.context.ids.contains(id));
+    let read = |id: &String| batch.results.iter().any(|past| past.id == *id);
+    ids.iter().filter(|id| !read(id) && !said_gone(id)).cloned().collect()
+}
+
 fn last_change(mut past: Past, property: &str) -> Option<LastChange> {
     let versions = past.properties_with_history.remove(property)?.into_iter();
     let timed = versions.filter_map(|version| Some((parse_time(&version.timestamp)?, version)));
@@ -159,5 +195,29 @@ mod tests {
         assert_eq!((further.since, further.beyond.as_deref()), (Timestamp(100), Some("50")));
         assert_eq!(after(&further, &page[..3], Some(Timestamp(100))), Some(Place::since(Timestamp(101))));
         assert_eq!(after(&place, &page[..3], Some(Timestamp(140))), None);
+    }
+
+    fn failed_of(said: &serde_json::Value) -> Vec<String> {
+        let mut answer = json!({"status": "COMPLETE", "results": [{"id": "1"}]});
+        answer.as_object_mut().unwrap().extend(said.as_object().unwrap().clone());
+        let batch: Batch = serde_json::from_value(answer).unwrap();
+        failed(&batch, &["1", "2", "3"].map(str::to_owned))
+    }
+
+    #[test]
+    fn a_record_that_a_batch_lacks_is_gone_only_if_the_answer_does_not_say_that_reading_failed() {
+        let gone = |ids: &[&str]| json!({"category": "OBJECT_NOT_FOUND", "context": {"ids": ids}});
+        let failed = json!({"category": "INTERNAL_ERROR", "message": "(text)"});
+        for none in [
+            json!({}),
+            json!({"numErrors": 0, "errors": []}),
+            json!({"numErrors": 1, "errors": [gone(&["2", "3"])]}),
+            json!({"numErrors": 2, "errors": [{"category": "OBJECT_NOT_FOUND"}]}),
+        ] {
+            assert!(failed_of(&none).is_empty(), "{none}");
+        }
+        assert_eq!(failed_of(&json!({"numErrors": 1})), ["2", "3"]);
+        assert_eq!(failed_of(&json!({"numErrors": 2, "errors": [failed]})), ["2", "3"]);
+        assert_eq!(failed_of(&json!({"numErrors": 2, "errors": [gone(&["2"]), failed]})), ["3"]);
     }
 }

@@ -18,6 +18,9 @@ pub struct Mark {
     pub at: Timestamp,
     /// Nothing that happened before is looked at: before, there was no such flow.
     pub from: Timestamp,
+    /// While a walk has not come to the list's end: what it looks at changed then or later. The list is in the order of
+    /// a record's last change of anything, so further on stands what changed before [`Mark::at`].
+    pub walk: Option<Timestamp>,
     /// Records that fit and could not be dealt with: asked for again.
     pub left: BTreeSet<String>,
 }
@@ -35,6 +38,7 @@ impl Marks {
             Some(Mark {
                 at: Timestamp(value["at"].as_i64()?),
                 from: Timestamp(value["from"].as_i64()?),
+                walk: value["walk"].as_i64().map(Timestamp),
                 left: left.filter_map(|id| id.as_str().map(str::to_owned)).collect(),
             })
         };
@@ -44,7 +48,10 @@ impl Marks {
 
     /// The words to keep.
     pub fn words(&self) -> String {
-        let words = |mark: &Mark| json!({"at": mark.at.0, "from": mark.from.0, "left": mark.left});
+        let words = |mark: &Mark| {
+            let walk = mark.walk.map(|walk| walk.0);
+            json!({"at": mark.at.0, "from": mark.from.0, "walk": walk, "left": mark.left})
+        };
         let all: BTreeMap<&String, Value> = self.0.iter().map(|(key, mark)| (key, words(mark))).collect();
         json!(all).to_string()
     }
@@ -52,6 +59,12 @@ impl Marks {
     /// The mark of this key.
     pub fn get(&self, key: &str) -> Option<Mark> {
         self.0.get(key).cloned()
+    }
+
+    /// Begins here with a key that has no mark yet.
+    pub fn first_seen(&mut self, key: &str, at: Timestamp) {
+        let mark = || Mark { at, from: at, walk: None, left: BTreeSet::new() };
+        self.0.entry(key.to_owned()).or_insert_with(mark);
     }
 
     /// Sets the mark of this key.
@@ -91,8 +104,15 @@ mod tests {
     fn marks_survive_their_words_and_words_of_another_kind_begin_anew() {
         let mut marks = Marks::default();
         let left = ["7".to_owned()].into();
-        marks.set("a", Mark { at: Timestamp(5), from: Timestamp(3), left });
+        let walked = Mark { at: Timestamp(5), from: Timestamp(3), walk: None, left };
+        marks.set("a", walked.clone());
+        marks.set("b", Mark { walk: Some(Timestamp(4)), ..walked });
         assert_eq!(Marks::read(Some(&marks.words())), marks);
+        let earlier = r#"{"a": {"at": 5, "from": 3, "left": []}}"#;
+        assert_eq!(
+            Marks::read(Some(earlier)).get("a").map(|mark| (mark.at, mark.walk)),
+            Some((Timestamp(5), None))
+        );
         assert_eq!(Marks::read(Some("1800000000000")), Marks::default());
         assert_eq!(Marks::read(None), Marks::default());
     }

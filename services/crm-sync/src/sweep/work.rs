@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use crms::{Crm, IDS_MAX, LastChange, Place, Wanted};
+use crms::{Crm, IDS_MAX, LastChange, LastChanges, Place, Wanted};
 use domain::ids::ConnectionId;
 use domain::intake::{RecordChange, RecordRef};
 use domain::time::Timestamp;
@@ -13,7 +13,7 @@ use jobs::{Failure, Report, Run, Work};
 use runtime::config::{Connection, Flow, Loaded};
 use tokio::time::Instant;
 
-use super::place::{LEFT_MAX, Mark, Marks, before, key};
+use super::place::{LEFT_MAX, Marks, before, key};
 use super::wanted::wanted;
 use crate::context;
 use crate::fate::Fate;
@@ -59,12 +59,13 @@ impl Work for LostTriggers {
         else {
             return Err(Failure::new("the connection is not configured"));
         };
-        let Some(account) = connection.portal_id.as_deref().or(connection.account.as_deref()) else {
+        let (lines, blind) = lines(&loaded, &self.connection, crm.as_ref());
+        let account = connection.portal_id.as_deref().or(connection.account.as_deref());
+        if account.is_none() && !lines.is_empty() {
             return Err(Failure::new(
                 "the connection does not say its portal_id: it is part of every trigger's key",
             ));
-        };
-        let (lines, blind) = lines(&loaded, &self.connection, crm.as_ref());
+        }
         let mut marks = Marks::read(run.cursor.as_deref());
         marks.keep_only(&lines.iter().map(|line| line.key.clone()).collect());
         let mut round = Round {
@@ -72,31 +73,39 @@ impl Work for LostTriggers {
             loaded: &loaded,
             connection,
             id: &self.connection,
-            account,
+            account: account.unwrap_or_default(),
             crm: crm.as_ref(),
             correlation_id: format!("sweep-{}", hex::encode(runtime::random::new_id())),
             report: Report::default(),
             why: None,
         };
+        // When a flow was first seen is kept before anything can fail.
+        let fresh = before(run.started_at, sweep.first_window);
         for line in &lines {
-            let fresh = before(run.started_at, sweep.first_window);
-            let known = marks.get(&line.key);
-            let mut mark = known.unwrap_or(Mark { at: fresh, from: fresh, left: BTreeSet::new() });
-            let bound = before(mark.at, sweep.overlap).max(mark.from);
+            marks.first_seen(&line.key, fresh);
+        }
+        run.keep(&marks.words()).await?;
+        let mut overfull = false;
+        for line in &lines {
+            let Some(mut mark) = marks.get(&line.key) else { continue };
+            let since = before(mark.at, sweep.overlap).max(mark.from);
+            let bound = mark.walk.map_or(since, |began| began.min(since));
             let left: Vec<String> = mark.left.iter().cloned().collect();
             for ids in left.chunks(IDS_MAX) {
                 round.judge(line, ids, mark.from, &mut mark.left).await?;
             }
-            let mut place = Some(Place::since(bound));
+            let mut place = Some(Place::since(since));
             while let Some(at) = place {
                 let listed = round.crm.changed_since(&line.wanted, &at).await;
                 let listed = listed.map_err(|error| Failure::after(round.report.clone(), error))?;
                 round.judge(line, &listed.ids, bound, &mut mark.left).await?;
                 if mark.left.len() > LEFT_MAX {
-                    // Their place stays: they are listed again.
-                    return Err(Failure::after(round.report.clone(), round.told(&marks, &blind)));
+                    // Their place stays: they are listed again. The other flows' records have no part in it.
+                    overfull = true;
+                    break;
                 }
                 mark.at = mark.at.max(listed.newest.unwrap_or(mark.at));
+                mark.walk = listed.next.is_some().then_some(bound);
                 marks.set(&line.key, mark.clone());
                 run.keep(&marks.words()).await?;
                 place = listed.next;
@@ -108,7 +117,11 @@ impl Work for LostTriggers {
         }
         run.keep(&marks.words()).await?;
         round.report.attention |= marks.left() > 0 || !blind.is_empty();
-        round.report.note = round.told(&marks, &blind);
+        let told = round.told(&marks, &blind);
+        if overfull {
+            return Err(Failure::after(round.report, told));
+        }
+        round.report.note = told;
         Ok(round.report)
     }
 }
@@ -137,12 +150,13 @@ impl Round<'_> {
         bound: Timestamp,
         left: &mut BTreeSet<String>,
     ) -> Result<(), Failure> {
-        let changes = self.changes(line, ids).await?;
-        for gone in ids.iter().filter(|id| !changes.iter().any(|change| change.object_id == **id)) {
+        let LastChanges { found, failed } = self.changes(line, ids).await?;
+        for gone in ids.iter().filter(|id| !found.iter().any(|change| change.object_id == **id)) {
             left.remove(gone);
         }
+        self.leave_unread(left, failed);
         let mut suspects = Vec::new();
-        for change in changes.into_iter().filter(|change| change.changed_at >= bound) {
+        for change in found.into_iter().filter(|change| change.changed_at >= bound) {
             self.report.looked += 1;
             let id = change.object_id.clone();
             let change = self.change(line, change);
@@ -158,7 +172,9 @@ impl Round<'_> {
             return Ok(());
         }
         tokio::time::sleep(self.triggers.settings.sweep.grace).await;
-        for change in self.changes(line, &suspects).await? {
+        let LastChanges { found, failed } = self.changes(line, &suspects).await?;
+        self.leave_unread(left, failed);
+        for change in found {
             let id = change.object_id.clone();
             let change = self.change(line, change);
             match self.take_up(&self.fit(line, &change)).await {
@@ -181,7 +197,7 @@ impl Round<'_> {
         Ok(fate == Fate::Taken && self.triggers.is_reconciled(fit).await?)
     }
 
-    async fn changes(&self, line: &Line<'_>, ids: &[String]) -> Result<Vec<LastChange>, Failure> {
+    async fn changes(&self, line: &Line<'_>, ids: &[String]) -> Result<LastChanges, Failure> {
         let Wanted { object_type, property, .. } = &line.wanted;
         let changes = self.crm.last_changes(object_type, property, ids).await;
         changes.map_err(|error| Failure::after(self.report.clone(), error))
@@ -221,6 +237,13 @@ impl Round<'_> {
                 correlation_id: self.correlation_id.clone(),
                 trace: TraceContext::current(),
             },
+        }
+    }
+
+    /// What the CRM could not tell about now may be a trigger all the same.
+    fn leave_unread(&mut self, left: &mut BTreeSet<String>, failed: Vec<String>) {
+        for id in failed {
+            self.leave(left, id, Stop::Look("the CRM could not read it".to_owned()));
         }
     }
 

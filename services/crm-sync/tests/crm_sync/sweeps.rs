@@ -149,3 +149,82 @@ async fn a_finding_is_counted_as_reconciled_and_the_job_is_listed() {
     let named: Vec<_> = jobs.iter().map(|job| (job.connection.as_str(), job.name.as_str())).collect();
     assert_eq!(named, [("crm", "lost-triggers")]);
 }
+
+#[tokio::test]
+async fn a_trigger_further_on_in_a_list_that_breaks_off_is_found_when_the_list_goes_on() {
+    let world = world().await;
+    let moved_at = world.clock.now();
+    let later = |minutes: i64| Timestamp(moved_at.0 + minutes * 60_000);
+    world.deals.moved("7", "contractsent", moved_at, Actor::Human);
+    world.deals.edited("7", later(50));
+    for (id, at) in [("1", later(29)), ("2", later(30))] {
+        world.deals.moved(id, "contractsent", at, Actor::Import);
+    }
+    world.deals.lists_by(2);
+    world.deals.breaks_off_after(1);
+    let cut = world.sweep().await;
+    assert_eq!((cut.outcome(), cut.found), (JobOutcome::Failed, 0), "{}", cut.note);
+    let run = world.sweep().await;
+    assert_eq!((run.outcome(), run.found), (JobOutcome::Done, 1), "{}", run.note);
+    assert_eq!((world.office.envelopes().len(), found(&world).await), (1, 1));
+    // It is listed still, but the list that broke off is walked to its end.
+    assert_eq!(world.sweep().await.looked, 0);
+}
+
+#[tokio::test]
+async fn a_flow_seen_first_while_the_crm_is_away_misses_nothing_of_that_time() {
+    let world = World::new().await;
+    world.deals.lists();
+    world.deals.breaks_off_after(0);
+    assert_eq!(world.sweep().await.outcome(), JobOutcome::Failed);
+    world.deals.moved("7", "contractsent", world.clock.now(), Actor::Human);
+    world.clock.advance(60 * MINUTE);
+    assert_eq!(world.sweep().await.found, 1);
+}
+
+#[tokio::test]
+async fn a_flow_whose_records_cannot_be_taken_holds_up_no_other_flow() {
+    let world = world().await;
+    let contract = world.deals.get("7");
+    // One more than are kept beside a place.
+    for number in 0..101 {
+        let id = (1000 + number).to_string();
+        world.deals.set(&id, contract.clone());
+        world.deals.moved(&id, "contractsent", world.clock.now(), Actor::Human);
+        world.office.refuse(Status::unavailable("restarting"));
+    }
+    world.deals.moved("7", "billme", world.clock.now(), Actor::Human);
+    let run = world.sweep().await;
+    assert_eq!((run.outcome(), run.found, run.attention), (JobOutcome::Failed, 1, true), "{}", run.note);
+    assert!(run.note.contains("could not be taken"), "{}", run.note);
+    let flows =
+        |world: &World| world.office.envelopes().into_iter().map(|made| made.flow).collect::<Vec<_>>();
+    assert_eq!(flows(&world), ["billed"]);
+    let run = world.sweep().await;
+    assert_eq!((run.outcome(), run.found), (JobOutcome::Done, 101), "{}", run.note);
+}
+
+#[tokio::test]
+async fn a_record_that_the_crm_could_not_read_is_asked_for_again() {
+    let world = world().await;
+    world.deals.moved("7", "contractsent", world.clock.now(), Actor::Human);
+    // Another deal moves the place on, far beyond the overlap: no list shows it again.
+    let later = Timestamp(world.clock.now().0 + 60 * 60_000);
+    world.deals.moved("70", "contractsent", later, Actor::Import);
+    for _ in 0..2 {
+        world.deals.fails_to_read("7");
+        let run = world.sweep().await;
+        assert_eq!((run.found, run.attention), (0, true), "{}", run.note);
+        assert!(run.note.contains("could not read"), "{}", run.note);
+    }
+    let run = world.sweep().await;
+    assert_eq!((run.found, run.attention), (1, false), "{}", run.note);
+}
+
+#[tokio::test]
+async fn a_connection_whose_flows_no_sweep_serves_needs_no_portal_id() {
+    let world = World::new().await;
+    world.books.lists();
+    let run = world.sweep_of("books").await;
+    assert_eq!((run.outcome(), run.attention), (JobOutcome::Done, false), "{}", run.note);
+}

@@ -1,11 +1,13 @@
 //! A CRM with records, faults on order, and a memory of every call.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use crms::{Capabilities, Class, Crm, CrmError, LastChange, Listed, Place, Record, Wanted};
+use crms::{
+    Capabilities, Class, Crm, CrmError, IDS_MAX, LastChange, LastChanges, Listed, Place, Record, Wanted,
+};
 use domain::intake::{Actor, RecordRef};
 use domain::personal::Personal;
 use domain::retry::Retry;
@@ -49,18 +51,33 @@ pub struct Deals {
 struct Portal {
     records: BTreeMap<String, Fields>,
     faults: VecDeque<Fault>,
-    /// When each deal got into its stage, and by whom; only then does the CRM list what changed.
-    moves: Option<BTreeMap<String, (Timestamp, Actor)>>,
+    /// How each deal got into its stage; only then does the CRM list what changed.
+    moves: Option<BTreeMap<String, Move>>,
+    /// Most deals of one page of a list.
+    page: usize,
+    /// So many pages come, and the one after them does not, once.
+    breaks_off: Option<usize>,
+    /// When the last changes are read next, not those of these.
+    unread: BTreeSet<String>,
     journal: Vec<Call>,
     /// Every state that record ever had, in order.
     history: Vec<(String, Fields)>,
+}
+
+/// How a deal got into its stage.
+#[derive(Clone, Copy)]
+struct Move {
+    at: Timestamp,
+    actor: Actor,
+    /// When anything of the deal was last changed.
+    edited_at: Timestamp,
 }
 
 impl Deals {
     /// With one deal, number 7, that a person has just moved to the stage that asks for a contract.
     pub fn new() -> Deals {
         let deals = Deals {
-            portal: Arc::default(),
+            portal: Arc::new(Mutex::new(Portal { page: IDS_MAX, ..Portal::default() })),
             calls: watch::Sender::default(),
             released: watch::Sender::new(false),
         };
@@ -95,7 +112,30 @@ impl Deals {
     /// Somebody moves a deal to a stage at this time, and no webhook tells of it.
     pub fn moved(&self, id: &str, stage: &str, at: Timestamp, actor: Actor) {
         self.set(id, fields(&[("dealstage", stage)]));
-        self.portal.lock().moves.get_or_insert_default().insert(id.to_owned(), (at, actor));
+        let moved = Move { at, actor, edited_at: at };
+        self.portal.lock().moves.get_or_insert_default().insert(id.to_owned(), moved);
+    }
+
+    /// Somebody changes something else of a deal that was moved.
+    pub fn edited(&self, id: &str, at: Timestamp) {
+        let mut portal = self.portal.lock();
+        let moved = portal.moves.as_mut().and_then(|moves| moves.get_mut(id));
+        moved.expect("it was moved").edited_at = at;
+    }
+
+    /// From now on a page of a list has no more than so many deals.
+    pub fn lists_by(&self, page: usize) {
+        self.portal.lock().page = page;
+    }
+
+    /// When it is next asked for last changes, it fails to read this one's.
+    pub fn fails_to_read(&self, id: &str) {
+        self.portal.lock().unread.insert(id.to_owned());
+    }
+
+    /// The list breaks off once, after so many more pages.
+    pub fn breaks_off_after(&self, pages: usize) {
+        self.portal.lock().breaks_off = Some(pages);
     }
 
     pub fn remove(&self, id: &str) {
@@ -203,31 +243,43 @@ impl Crm for Deals {
     }
 
     async fn changed_since(&self, wanted: &Wanted, place: &Place) -> Result<Listed, CrmError> {
-        let portal = self.portal.lock();
+        let mut portal = self.portal.lock();
+        if let Some(pages) = portal.breaks_off.take() {
+            portal.breaks_off = pages.checked_sub(1);
+            if pages == 0 {
+                return Err(error(Class::RetryBackoff, Retry::WithBackoff, Some(503), ""));
+            }
+        }
         let stands = |id: &str| {
             let value = portal.records.get(id).and_then(|record| record.get(&wanted.property));
             value.is_some_and(|value| wanted.values.contains(value))
         };
-        let moves = portal.moves.iter().flatten();
-        let found: Vec<_> = moves.filter(|(id, (at, _))| *at >= place.since && stands(id)).collect();
-        let newest = found.iter().map(|(_, (at, _))| *at).max();
-        Ok(Listed { ids: found.iter().map(|(id, _)| (*id).clone()).collect(), newest, next: None })
+        let moves = portal.moves.iter().flatten().map(|(id, moved)| (moved.edited_at, id.clone()));
+        let further = |(at, id): &(Timestamp, String)| match &place.beyond {
+            Some(beyond) => (*at, id) > (place.since, beyond),
+            None => *at >= place.since,
+        };
+        let mut found: Vec<_> = moves.filter(|one| further(one) && stands(&one.1)).collect();
+        found.sort();
+        let more = found.len() > portal.page;
+        found.truncate(portal.page);
+        let last = found.last().filter(|_| more);
+        let next = last.map(|(at, id)| Place { since: *at, beyond: Some(id.clone()) });
+        let newest = found.last().map(|(at, _)| *at);
+        Ok(Listed { ids: found.into_iter().map(|(_, id)| id).collect(), newest, next })
     }
 
-    async fn last_changes(
-        &self,
-        _: &str,
-        property: &str,
-        ids: &[String],
-    ) -> Result<Vec<LastChange>, CrmError> {
-        let portal = self.portal.lock();
+    async fn last_changes(&self, _: &str, property: &str, ids: &[String]) -> Result<LastChanges, CrmError> {
+        let mut portal = self.portal.lock();
+        let unread = std::mem::take(&mut portal.unread);
+        let (failed, read): (Vec<_>, Vec<_>) = ids.iter().cloned().partition(|id| unread.contains(id));
         let last = |id: &String| {
-            let (changed_at, actor) = *portal.moves.as_ref()?.get(id)?;
+            let Move { at: changed_at, actor, .. } = *portal.moves.as_ref()?.get(id)?;
             let value = portal.records.get(id)?.get(property)?;
             let (object_id, actor_id) = (id.clone(), String::new());
             Some(LastChange { object_id, value: Personal::new(value.clone()), changed_at, actor, actor_id })
         };
-        Ok(ids.iter().filter_map(last).collect())
+        Ok(LastChanges { found: read.iter().filter_map(last).collect(), failed })
     }
 
     async fn write(&self, record: &RecordRef, properties: &Fields) -> Result<(), CrmError> {

@@ -113,9 +113,14 @@ impl World {
 
     /// Sweeps the CRM for what nobody told, now.
     pub async fn sweep(&self) -> JobRun {
+        self.sweep_of("crm").await
+    }
+
+    /// Sweeps one of the CRMs.
+    pub async fn sweep_of(&self, connection: &str) -> JobRun {
         let request = wire::RunJobRequest {
             request_id: hex::encode(runtime::random::new_id()),
-            connection: "crm".to_owned(),
+            connection: connection.to_owned(),
             name: "lost-triggers".to_owned(),
             wait_ms: 20_000,
         };
