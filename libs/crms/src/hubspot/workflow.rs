@@ -16,7 +16,8 @@ use signatures::sha256_hex;
 use super::wire::{Id, Ours, Text, bounded, cut, object_type};
 
 /// The same body within the same so many milliseconds is the same enrolment (crm.md §2.5). Later it counts again: a
-/// record may be enrolled twice, and what was replayed then meets the envelope that it made the first time.
+/// record may be enrolled twice. What was replayed then meets the envelope that it made the first time, but not once that
+/// has ended without a contract: then it starts another, as an enrolment would, and nothing signed tells them apart.
 const SAME_ENROLMENT_MS: i64 = 600_000;
 
 /// The body. Without any of the first three nobody knows which record is meant.
