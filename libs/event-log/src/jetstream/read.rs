@@ -40,6 +40,15 @@ pub(super) async fn at(stream: &Stream, sequence: u64) -> Result<Option<Recorded
     }
 }
 
+/// Whether a subject (wildcards allowed) has a message after a sequence, from the leader.
+pub(super) async fn any_after(stream: &Stream, subject: String, after: u64) -> Result<bool, ReadError> {
+    match stream.get_first_raw_message_by_subject(subject, after + 1).await {
+        Ok(_) => Ok(true),
+        Err(error) if matches!(error.kind(), LastRawMessageErrorKind::NoMessageFound) => Ok(false),
+        Err(error) => Err(unavailable(error)),
+    }
+}
+
 /// The last message of a subject, from the leader.
 pub(super) async fn last(stream: &Stream, subject: &str) -> Result<Option<Stored>, ReadError> {
     match stream.get_last_raw_message_by_subject(subject).await {

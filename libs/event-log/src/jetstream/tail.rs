@@ -2,11 +2,21 @@
 //!
 //! async-nats' own ordered consumer needs 15 seconds for that. Nothing is acknowledged, order and gaps are
 //! checked by the consumer's own numbering.
+//!
+//! What "nothing is pending" proves. A reader's consumer has one copy, and a cluster puts it at a replica of its
+//! choice, not at the leader. That replica counts what is pending in its own copy of the log, which may lag:
+//! what the leader calls the head may not have come there yet, and "nothing is pending" says nothing of it. Going
+//! on from the head would then skip, for good, what the replica still has to deliver. So `after` moves only
+//! - to what the consumer delivered; or,
+//! - for a reader of some shares, to a head after which the leader itself, asked later, knows of no commit of
+//!   these shares since `after`. (Nobody but the leader has to be asked where one server is all there is.)
+//!
+//! A reader of all shares needs no such step: the head is a commit of its own and will be delivered.
 
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::pull::{Config, Stream as Messages};
-use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer, ReplayPolicy};
+use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, Info, PullConsumer, ReplayPolicy};
 use async_nats::jetstream::stream::Stream;
 use futures::StreamExt as _;
 use tokio::time::{sleep, timeout};
@@ -25,6 +35,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 const BATCH_MAX: usize = 500;
 /// How often a reader of some shares looks how far the others have come.
 const LOOK_PERIOD: Duration = Duration::from_millis(500);
+/// Questions to the leader at once, when a reader of some shares asks whether anything is on its way.
+const QUESTIONS_MAX: usize = 16;
 
 pub(super) fn tail(log: Stream, category: Category, after: Position, shares: Shares) -> Tail {
     let tailing =
@@ -120,7 +132,7 @@ impl Tailing {
     }
 
     async fn open(&mut self) -> Result<Reader, ReadError> {
-        // What the category held before the reader was made is all delivered once nothing is pending.
+        // Asked before the reader is made, so that it covers no commit that came later.
         let head = read::head(&self.log, self.category).await?.0;
         let config = Config {
             deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: self.after + 1 },
@@ -140,7 +152,8 @@ impl Tailing {
             .expires(EXPIRES)
             .messages();
         let messages = bounded(messages).await?;
-        if consumer.cached_info().num_pending == 0 {
+        let info = consumer.cached_info();
+        if info.num_pending == 0 && (head <= self.after || self.nothing_on_its_way(info).await?) {
             self.caught_up = true;
             self.after = self.after.max(head);
         }
@@ -153,15 +166,45 @@ impl Tailing {
             return;
         }
         let Ok(head) = read::head(&self.log, self.category).await else { return };
-        let Some(reader) = &mut self.reader else { return };
         if head.0 <= self.after {
             return;
         }
-        // Asked after the head was: what it counts as delivered covers everything up to there.
+        let Some(reader) = &self.reader else { return };
+        // Asked after the head was: what it counts as delivered covers everything up to there, if it does not lag.
         let Ok(info) = bounded(reader.consumer.get_info()).await else { return };
-        if info.num_pending == 0 && info.delivered.consumer_sequence == reader.delivered {
+        let delivered = info.num_pending == 0 && info.delivered.consumer_sequence == reader.delivered;
+        if delivered && self.nothing_on_its_way(&info).await.unwrap_or(false) {
             self.caught_up = true;
             self.after = head.0;
         }
+    }
+
+    /// Whether a consumer that says "nothing is pending" can be believed: the log has no commit for this reader
+    /// after what was delivered. Ask it after the head was asked.
+    async fn nothing_on_its_way(&self, info: &Info) -> Result<bool, ReadError> {
+        if self.shares == Shares::ALL {
+            // The category has gone on, so something of this reader's own is on its way.
+            return Ok(false);
+        }
+        let clustered = info
+            .cluster
+            .as_ref()
+            .and_then(|cluster| cluster.name.as_deref())
+            .is_some_and(|name| !name.is_empty());
+        if !clustered {
+            // One server, one copy of the log: the consumer counts in what the head was read from.
+            return Ok(true);
+        }
+        let subjects = topology::share_subjects(self.category, self.shares);
+        let answers = futures::stream::iter(subjects)
+            .map(|subject| read::any_after(&self.log, subject, self.after))
+            .buffer_unordered(QUESTIONS_MAX);
+        let mut answers = std::pin::pin!(answers);
+        while let Some(answer) = answers.next().await {
+            if answer? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 }

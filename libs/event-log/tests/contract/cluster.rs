@@ -6,14 +6,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use event_log::{
-    AppendError, Category, Durability, EventLog, Expected, JetStreamSettings, Position, Settings, Tailed,
-    Version, verify_chain,
+    AppendError, Category, Durability, EventLog, Expected, JetStreamSettings, Outcome, Position, Settings,
+    Tailed, Version, verify_chain,
 };
 use futures::StreamExt as _;
 use parking_lot::Mutex;
 use testkit::nats::NatsCluster;
 
-use crate::fixture::{commit, entity, in_time, text};
+use crate::fixture::{commit, entity, eventually, in_time, text};
+use crate::follow::{Following, Recorder, consumer, reached};
 
 async fn open(cluster: &NatsCluster) -> EventLog {
     let settings = JetStreamSettings {
@@ -95,6 +96,57 @@ async fn servers_that_die_in_turn_lose_nothing_and_double_nothing() {
             }
         }
         assert_eq!(tailed, acknowledged);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_whose_shares_are_silent_comes_along_and_then_misses_nothing() {
+    in_time(async {
+        let cluster = NatsCluster::start().await.unwrap();
+        let logs = [open(&cluster).await, open(&cluster).await];
+        let seen = Arc::new(Mutex::new(BTreeSet::new()));
+        let recorder = |replica: usize| {
+            let seen = seen.clone();
+            Recorder::new(move |delivery| {
+                seen.lock().insert((replica, text(&delivery.recorded)));
+                Outcome::Done
+            })
+        };
+        let one = Following::start(&logs[0], consumer("pair"), recorder(0));
+        let two = Following::start(&logs[1], consumer("pair"), recorder(1));
+        // Until both replicas have shares.
+        let mut n = 0;
+        let by = |replica| seen.lock().iter().filter(|(by, _)| *by == replica).count();
+        while by(0) == 0 || by(1) == 0 {
+            for name in 0..16 {
+                logs[0]
+                    .append(&entity(&format!("e{name}")), Expected::Any, commit(&n.to_string()))
+                    .await
+                    .unwrap();
+                n += 1;
+            }
+        }
+        for _ in 0..20 {
+            let last = logs[0].append(&entity("e0"), Expected::Any, commit(&n.to_string())).await.unwrap();
+            n += 1;
+            // The checkpoint is the slowest share's: the silent ones have to be told of the head.
+            reached(&logs[0], "pair", last.position).await;
+        }
+        for name in 0..16 {
+            logs[0]
+                .append(&entity(&format!("e{name}")), Expected::Any, commit(&n.to_string()))
+                .await
+                .unwrap();
+            n += 1;
+        }
+        eventually("everything is handled", || async {
+            let seen: BTreeSet<String> = seen.lock().iter().map(|(_, text)| text.clone()).collect();
+            seen.len() == n
+        })
+        .await;
+        one.stop().await.unwrap();
+        two.stop().await.unwrap();
     })
     .await;
 }
