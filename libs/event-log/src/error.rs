@@ -117,6 +117,16 @@ pub enum ReadError {
     },
 }
 
+impl ReadError {
+    /// Whether later may work: the log does not answer now, and did not say that something is wrong.
+    pub fn is_unavailable(&self) -> bool {
+        match self {
+            ReadError::Unavailable(_) => true,
+            ReadError::Corrupt(_) | ReadError::TooLong { .. } => false,
+        }
+    }
+}
+
 /// Why a state entry was not changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StateError {
@@ -130,6 +140,16 @@ pub enum StateError {
     /// The store does not answer.
     #[error(transparent)]
     Store(#[from] ReadError),
+}
+
+impl StateError {
+    /// Whether later may work: the store does not answer now.
+    pub fn is_unavailable(&self) -> bool {
+        match self {
+            StateError::Store(error) => error.is_unavailable(),
+            StateError::Conflict | StateError::NotAllowed => false,
+        }
+    }
 }
 
 /// Why a blob was not kept.

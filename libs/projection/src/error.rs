@@ -51,6 +51,21 @@ pub enum ProjectionError {
     State(#[from] StateError),
 }
 
+impl ProjectionError {
+    /// Whether the log does not answer now, and later may.
+    pub(crate) fn is_unavailable(&self) -> bool {
+        match self {
+            ProjectionError::Log(error) => error.is_unavailable(),
+            ProjectionError::State(error) => error.is_unavailable(),
+            ProjectionError::InUse { .. }
+            | ProjectionError::Store { .. }
+            | ProjectionError::View { .. }
+            | ProjectionError::Rebuilding
+            | ProjectionError::Behind { .. } => false,
+        }
+    }
+}
+
 /// Why a view could not apply a commit.
 #[derive(Debug, thiserror::Error)]
 pub enum ViewError {

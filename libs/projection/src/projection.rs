@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use event_log::{Category, EventLog, Position, Recorded, StateError, Tailed};
+use event_log::{Category, EventLog, PATIENCE, Position, Recorded, StateError, Tailed, patiently};
 use futures::StreamExt as _;
 use parking_lot::RwLock;
 use tokio::sync::{Notify, watch};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -18,6 +18,8 @@ use crate::store::{Damaged, Identity, Store, caught};
 use crate::{ProjectionError, View, folder};
 
 const FLUSH_EVERY: Duration = Duration::from_millis(500);
+/// Between a tail that broke off because the log did not answer and the next one.
+const TAIL_PAUSE: Duration = Duration::from_millis(500);
 const LOG_ID_KEY: &str = "projection/log-id";
 /// Rebuilds in a row, without ever catching up, before the projection gives up.
 const REBUILDS_MAX: u32 = 2;
@@ -52,10 +54,11 @@ impl<V> Clone for Projection<V> {
 
 impl<V: View> Projection<V> {
     /// Opens `dir/<name of the view>`, or starts it anew when it is missing, damaged or of another log or
-    /// version. Nothing is read from the log until [`Projection::run`].
+    /// version. No commit is read from the log until [`Projection::run`]. A log that does not answer is waited for,
+    /// for [`PATIENCE`].
     ///
     /// # Errors
-    /// When another process has the folder, the file system refuses, or the log does not answer.
+    /// When another process has the folder, the file system refuses, or the log does not answer in time.
     pub async fn open(
         dir: impl AsRef<Path>,
         log: EventLog,
@@ -63,9 +66,11 @@ impl<V: View> Projection<V> {
         view: V,
     ) -> Result<Self, ProjectionError> {
         let dir = dir.as_ref().join(view.name());
-        let log_id = log_id(&log).await?;
+        let log_id = patiently("the id of the log", ProjectionError::is_unavailable, || log_id(&log)).await?;
         let identity = Identity { view: view.name(), version: view.version(), category, log: log_id };
-        let head = log.head(category).await?;
+        let head =
+            patiently("the head of the log", event_log::ReadError::is_unavailable, || log.head(category));
+        let head = head.await?;
         let store = {
             let (dir, identity) = (dir.clone(), identity.clone());
             blocking(move || {
@@ -86,15 +91,36 @@ impl<V: View> Projection<V> {
         Ok(Self(Arc::new(Inner { view, log, dir, identity, store, progress, damaged: Notify::new() })))
     }
 
-    /// Follows the log until `shutdown`. Damage is repaired by a rebuild on the way.
+    /// Follows the log until `shutdown`. Damage is repaired by a rebuild on the way; a log that does not answer is
+    /// waited for, for [`PATIENCE`] without one commit.
     ///
     /// # Errors
     /// A commit that the view cannot apply, a log that cannot be read, or a folder that cannot be rebuilt.
     pub async fn run(&self, shutdown: CancellationToken) -> Result<(), ProjectionError> {
         let mut rebuilds = 0;
+        // Since when, and at which position, the log does not answer.
+        let mut silent: Option<(Instant, Position)> = None;
         loop {
             match self.follow(&shutdown).await {
                 Ok(()) => return self.flush().await,
+                Err(Failure::Fatal(error)) if error.is_unavailable() => {
+                    let here = self.position();
+                    let since = match silent {
+                        Some((since, position)) if position == here => since,
+                        Some(_) | None => {
+                            warn!(projection = self.0.identity.view, %error, "the event log is waited for");
+                            Instant::now()
+                        }
+                    };
+                    if since.elapsed() >= PATIENCE {
+                        return Err(error);
+                    }
+                    silent = Some((since, here));
+                    tokio::select! {
+                        () = shutdown.cancelled() => return self.flush().await,
+                        () = sleep(TAIL_PAUSE) => {}
+                    }
+                }
                 Err(Failure::Fatal(error)) => return Err(error),
                 Err(Failure::Damaged(Damaged(reason))) => {
                     rebuilds = if self.caught_up() { 1 } else { rebuilds + 1 };

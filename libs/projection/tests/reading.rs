@@ -1,4 +1,4 @@
-//! Rows while the log grows, and waiting for them.
+//! Rows while the log grows, and waiting for them and for a log that does not answer.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -6,9 +6,10 @@ mod support;
 
 use std::time::Duration;
 
-use event_log::{Category, Position, Recorded};
+use event_log::{Category, EventLog, JetStreamSettings, Position, ReadError, Recorded, Settings};
 use projection::{Projection, ProjectionError, Rows, VALUE_BYTES_MAX, View, ViewError};
 use support::{SOON, append, log, start};
+use testkit::nats::{NatsOptions, NatsServer};
 use tokio_util::sync::CancellationToken;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -130,5 +131,32 @@ async fn a_folder_in_use_is_left_alone() {
         support::Counting { version: 1, applied: running.applied.clone() },
     );
     assert!(matches!(second.await, Err(ProjectionError::InUse { .. })));
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_projection_opens_on_a_log_that_does_not_answer_at_first() {
+    let server = NatsServer::start(NatsOptions::default()).await.unwrap();
+    let settings = JetStreamSettings {
+        url: server.url().to_owned(),
+        monitoring_url: Some(server.monitoring_url().to_owned()),
+        ..JetStreamSettings::default()
+    };
+    let log = EventLog::open(Settings::JetStream(settings)).await.unwrap();
+    let head = append(&log, 0..20).await;
+    let dir = tempfile::tempdir().unwrap();
+
+    server.pause().unwrap();
+    let answers_again = async {
+        // Two reads in a row find nobody: one of the projection's own, made before, found nobody either.
+        for _ in 0..2 {
+            let nobody = log.head(Category::Envelopes).await;
+            assert!(matches!(nobody, Err(ReadError::Unavailable(_))), "{nobody:?}");
+        }
+        server.resume().unwrap();
+    };
+    let (running, ()) = tokio::join!(start(dir.path(), &log, 1), answers_again);
+    running.projection.wait_for(head, SOON).await.unwrap();
+    assert_eq!(running.applied(), 20);
     running.stop().await;
 }

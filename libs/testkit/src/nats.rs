@@ -97,6 +97,29 @@ impl NatsServer {
         }
     }
 
+    /// Holds the server still (SIGSTOP): its sockets stay open and nobody answers, like behind a disk that hangs.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn pause(&self) -> anyhow::Result<()> {
+        self.signal("-STOP")
+    }
+
+    /// Lets a paused server go on (SIGCONT).
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn resume(&self) -> anyhow::Result<()> {
+        self.signal("-CONT")
+    }
+
+    fn signal(&self, signal: &str) -> anyhow::Result<()> {
+        let process = self.process.as_ref().context("the server does not run")?;
+        let status = Command::new("kill").arg(signal).arg(process.id().to_string()).status()?;
+        ensure!(status.success(), "kill {signal} failed");
+        Ok(())
+    }
+
     /// Starts the server again, on the same ports and data, and waits until it is healthy.
     ///
     /// # Errors

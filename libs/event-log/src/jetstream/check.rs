@@ -2,9 +2,11 @@
 
 use async_nats::Client;
 use async_nats::jetstream::Context;
+use async_nats::jetstream::context::{AccountError, AccountErrorKind};
 
 use super::monitor::{self, Sync};
 use crate::error::OpenError;
+use crate::patience::patiently;
 use crate::{Durability, JetStreamSettings, Risk};
 
 /// The first version with atomic batches; older ones ignore them without a word.
@@ -15,7 +17,9 @@ pub(super) async fn server(client: &Client, context: &Context) -> Result<(), Ope
     if version(&found).is_none_or(|version| version < VERSION_MIN) {
         return Err(OpenError::ServerTooOld { found, needed: "2.12" });
     }
-    context.query_account().await.map(|_| ()).map_err(|error| OpenError::NoJetStream(error.to_string()))
+    let slow = |error: &AccountError| error.kind() == AccountErrorKind::TimedOut;
+    let asked = patiently("JetStream's account", slow, || context.query_account()).await;
+    asked.map(|_| ()).map_err(|error| OpenError::NoJetStream(error.to_string()))
 }
 
 fn version(text: &str) -> Option<(u32, u32)> {
@@ -40,7 +44,8 @@ async fn worst_sync(settings: &JetStreamSettings) -> Result<Sync, String> {
     let urls = settings.monitoring_url.as_deref().ok_or("no monitoring address is configured")?;
     let mut worst = Sync::Always;
     for url in urls.split(',') {
-        match monitor::sync(url.trim()).await? {
+        let slow = |error: &String| error == monitor::SILENT;
+        match patiently("the monitoring address of NATS", slow, || monitor::sync(url.trim())).await? {
             Sync::Always => {}
             lazy @ Sync::Every(_) => worst = lazy,
         }

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use async_nats::jetstream::Context;
 use async_nats::jetstream::context::ContextBuilder;
-use async_nats::{Client, ConnectOptions};
+use async_nats::{Client, ConnectError, ConnectErrorKind, ConnectOptions};
 
 use super::REQUEST_MAX;
 use crate::JetStreamSettings;
 use crate::error::OpenError;
+use crate::patience::patiently;
 
 const CONNECT_MAX: Duration = Duration::from_secs(5);
 const PAUSE_MS_MIN: u64 = 50;
@@ -20,13 +21,18 @@ pub(super) async fn connect(settings: &JetStreamSettings) -> Result<Client, Open
         Duration::from_millis((PAUSE_MS_MIN << doublings).min(PAUSE_MS_MAX))
     };
     let servers: Vec<String> = settings.url.split(',').map(|url| url.trim().to_owned()).collect();
-    ConnectOptions::new()
-        .name("countersign")
-        .connection_timeout(CONNECT_MAX)
-        .request_timeout(Some(REQUEST_MAX))
-        .max_reconnects(None)
-        .reconnect_delay_callback(pause)
-        .connect(servers)
+    let connect = || {
+        ConnectOptions::new()
+            .name("countersign")
+            .connection_timeout(CONNECT_MAX)
+            .request_timeout(Some(REQUEST_MAX))
+            .max_reconnects(None)
+            .reconnect_delay_callback(pause)
+            .connect(servers.clone())
+    };
+    // A wrong address is said at once; a server that is only slow is waited for.
+    let slow = |error: &ConnectError| error.kind() == ConnectErrorKind::TimedOut;
+    patiently("the connection to NATS", slow, connect)
         .await
         .map_err(|error| OpenError::Unreachable { url: printable(&settings.url), reason: error.to_string() })
 }

@@ -11,6 +11,8 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 const ANSWER_MAX: Duration = Duration::from_secs(5);
+/// What is said of an address that takes longer than [`ANSWER_MAX`].
+pub(super) const SILENT: &str = "the monitoring address does not answer";
 const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// When a server syncs what it acknowledges.
@@ -24,8 +26,7 @@ pub(super) enum Sync {
 
 /// Asks one server.
 pub(super) async fn sync(url: &str) -> Result<Sync, String> {
-    let body =
-        timeout(ANSWER_MAX, get(url)).await.map_err(|_| "the monitoring address does not answer")??;
+    let body = timeout(ANSWER_MAX, get(url)).await.map_err(|_| SILENT)??;
     parse(&body)
 }
 

@@ -1,8 +1,10 @@
 //! The streams, their settings and subjects; a stream that exists with other settings is refused.
 
+use std::error::Error as _;
 use std::time::Duration;
 
 use async_nats::jetstream::Context;
+use async_nats::jetstream::context::{CreateObjectStoreError, CreateStreamError, CreateStreamErrorKind};
 use async_nats::jetstream::object_store::{self, ObjectStore};
 use async_nats::jetstream::stream::{
     Config, DiscardPolicy, PersistenceMode, RetentionPolicy, StorageType, Stream,
@@ -10,6 +12,7 @@ use async_nats::jetstream::stream::{
 
 use crate::backend::Shares;
 use crate::error::OpenError;
+use crate::patience::patiently;
 use crate::{Category, Entity};
 
 pub(super) const LOG: &str = "ES";
@@ -74,8 +77,8 @@ fn settings(name: &str, subject: &str, replicas: usize) -> Config {
 
 /// The stream, made when it is missing, and checked: what an old server drops from the settings shows here.
 pub(super) async fn stream(context: &Context, wanted: Config) -> Result<Stream, OpenError> {
-    let stream = context
-        .get_or_create_stream(wanted.clone())
+    let slow = |error: &CreateStreamError| error.kind() == CreateStreamErrorKind::TimedOut;
+    let stream = patiently(&wanted.name, slow, || context.get_or_create_stream(wanted.clone()))
         .await
         .map_err(|error| OpenError::NoJetStream(format!("stream {}: {error}", wanted.name)))?;
     compare(&wanted, &stream.cached_info().config)?;
@@ -122,9 +125,6 @@ fn compare(wanted: &Config, found: &Config) -> Result<(), OpenError> {
 }
 
 pub(super) async fn blobs(context: &Context, replicas: usize) -> Result<ObjectStore, OpenError> {
-    if let Ok(store) = context.get_object_store(BLOBS).await {
-        return Ok(store);
-    }
     let config = object_store::Config {
         bucket: BLOBS.to_owned(),
         storage: StorageType::File,
@@ -132,8 +132,17 @@ pub(super) async fn blobs(context: &Context, replicas: usize) -> Result<ObjectSt
         max_bytes: -1,
         ..object_store::Config::default()
     };
-    context
-        .create_object_store(config)
+    let slow = |error: &CreateObjectStoreError| {
+        let cause = error.source().and_then(|cause| cause.downcast_ref::<CreateStreamError>());
+        cause.is_some_and(|cause| cause.kind() == CreateStreamErrorKind::TimedOut)
+    };
+    let open = || async {
+        match context.get_object_store(BLOBS).await {
+            Ok(store) => Ok(store),
+            Err(_) => context.create_object_store(config.clone()).await,
+        }
+    };
+    patiently(BLOBS, slow, open)
         .await
         .map_err(|error| OpenError::NoJetStream(format!("object store {BLOBS}: {error}")))
 }

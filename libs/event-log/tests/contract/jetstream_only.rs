@@ -121,3 +121,21 @@ async fn another_replicas_write_is_noticed_before_a_conflict_is_reported() {
     let again = here.append(&one, Expected::Any, repeated).await.unwrap();
     assert_eq!((again.position, again.duplicate), (fourth.position, true));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_is_slow_to_greet_is_waited_for() {
+    in_time(async {
+        let server = server("always").await;
+        server.pause().unwrap();
+        let greets_again = async {
+            // Begun after the log's own first try, and given up after it.
+            let longer = std::time::Duration::from_secs(6);
+            let options = async_nats::ConnectOptions::new().connection_timeout(longer);
+            assert!(options.connect(server.url()).await.is_err(), "a paused server greets nobody");
+            server.resume().unwrap();
+        };
+        let (log, ()) = tokio::join!(open(jetstream_settings(&server)), greets_again);
+        log.unwrap().ping().await.unwrap();
+    })
+    .await;
+}
