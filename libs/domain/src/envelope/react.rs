@@ -74,7 +74,11 @@ pub fn still_needed(envelope: &Envelope, effect: Effect) -> bool {
             (envelope.stage == Stage::Sending || held) && !void_pending
         }
         Effect::Void { .. } => void_pending && envelope.provider_id.is_some() && !envelope.stage.is_closed(),
-        Effect::Remind { number } => can_be_reminded(envelope) && envelope.reminders_started < number,
+        // Of several that waited for their turn only the newest is made: they are one nudge.
+        Effect::Remind { number } => {
+            let newest = number >= envelope.reminders_sent;
+            can_be_reminded(envelope) && newest && envelope.reminders_started < number
+        }
         Effect::Confirm => envelope.confirmation_requested && envelope.provider_id.is_some(),
         Effect::FetchArtifact => {
             envelope.stage == Stage::Completed

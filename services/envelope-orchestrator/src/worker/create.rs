@@ -77,8 +77,12 @@ impl Worker {
             // Whoever tried before has died with it, perhaps just now: what it made may not be found yet.
             return Err(Halt::retry(can.search_lag, "an earlier try may not be found yet"));
         }
-        let found = job.provider.find(&job.subject.id, &order.correlation.external_id).await;
-        found.map_err(|error| self.after_read(job, &error))
+        match job.provider.find(&job.subject.id, &order.correlation.external_id).await {
+            Ok(found) => Ok(found),
+            // The call itself answers as well, as long as its key is remembered.
+            Err(_) if remembered => Ok(None),
+            Err(error) => Err(self.after_read(job, &error)),
+        }
     }
 
     async fn adopt(&self, job: &mut Job, found: Snapshot) -> Step {

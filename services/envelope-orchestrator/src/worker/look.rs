@@ -1,5 +1,7 @@
 //! Asking the provider how things stand, and believing the answer.
 
+use std::time::Duration;
+
 use domain::envelope::{Command, Effect, Observation, Source, still_needed};
 use domain::ids::ProviderEnvelopeId;
 use domain::intake::Claim;
@@ -13,9 +15,10 @@ use super::{Job, Worker};
 /// key of another account may be in use for a while.
 pub(crate) const NOT_FOUND_TRIES: u32 = 8;
 
-/// Answers that may leave the question open before it is left so: what the provider says stays at odds with what it
-/// told, and only news from it can help.
-const OPEN_ANSWERS: u32 = 8;
+/// Tries after which an answer may leave the question open, and how long after it was asked: what the provider says
+/// stays at odds with what it told then, and only news from it can help. An outage uses up tries, but not the time.
+const OPEN_TRIES: u32 = 8;
+const OPEN_MAX: Duration = Duration::from_secs(2 * 60);
 
 impl Worker {
     /// A GET was asked for: its answer is the provider's present truth.
@@ -32,7 +35,8 @@ impl Worker {
 
     /// An answer that a webhook has overtaken settles nothing, and nobody else would ask: the question stands already.
     fn ask_again(&self, job: &Job) -> Step {
-        if !still_needed(&job.envelope, Effect::Confirm) || job.attempt >= OPEN_ANSWERS {
+        let given_time = job.attempt >= OPEN_TRIES && self.now().since(job.asked_at) > OPEN_MAX;
+        if !still_needed(&job.envelope, Effect::Confirm) || given_time {
             return Ok(());
         }
         let jitter = runtime::random::jitter();

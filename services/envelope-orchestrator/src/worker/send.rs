@@ -19,6 +19,8 @@ use crate::holds::Turn;
 const TWIN_PAUSE: Duration = Duration::from_secs(2);
 /// Pause before a locked document is tried again, where the provider does not say when the lock ends.
 const LOCK_PAUSE: Duration = Duration::from_secs(30);
+/// Longest pause before it is tried again: a void waits behind it, and a lock may be lifted early.
+const LOCK_PAUSE_MAX: Duration = Duration::from_secs(60);
 
 impl Worker {
     pub(super) async fn send(&self, job: &mut Job) -> Step {
@@ -70,8 +72,11 @@ impl Worker {
             Class::Conflict | Class::NotReady => self.look_into(job).await,
             Class::Locked => {
                 self.hold(job, HoldReason::Locked).await?;
+                if let halt @ (Halt::GiveUp { .. } | Halt::Settled) = self.after_write(job, error) {
+                    return Err(halt);
+                }
                 let ends = if let Retry::After(ends) = error.retry { Some(ends) } else { None };
-                let pause = ends.unwrap_or_else(|| self.tuning.scaled(LOCK_PAUSE));
+                let pause = ends.unwrap_or_else(|| self.tuning.scaled(LOCK_PAUSE)).min(LOCK_PAUSE_MAX);
                 // others may wait for the same lock
                 Err(Halt::retry(pause.mul_f64(1.0 + 0.1 * runtime::random::jitter()), told(error)))
             }

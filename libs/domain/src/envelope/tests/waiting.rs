@@ -116,6 +116,9 @@ fn a_reminder_that_began_is_not_made_again_unless_it_nudged_nobody() {
     let began = asked_for().when(start.clone()).then([Event::ReminderStarted { number: 1, at: AT }]);
     assert!(!still_needed(&began, Effect::Remind { number: 1 }));
     assert!(still_needed(&began, Effect::Remind { number: 2 }), "the next one is another one");
+    let waited = asked_for().envelope;
+    let waited = evolve(waited, &Event::ReminderRequested { number: 2, at: AT });
+    assert!(!still_needed(&waited, Effect::Remind { number: 1 }), "both waited: one nudge is enough");
     Given { envelope: began.clone() }.when(start.clone()).then_nothing();
 
     let put_off = Command::PutOffReminder { number: 1, at: AT };
