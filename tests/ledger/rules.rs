@@ -38,3 +38,15 @@ fn every_alert_has_an_expression_over_numbers_that_are_explained_a_severity_and_
     }
     assert!(alerts.contains("CountersignSignalsUnaccountedFor"));
 }
+
+#[test]
+fn every_kind_of_alarm_has_a_rule_of_its_own() {
+    let page = read("docs/metrics.md");
+    let row = page.lines().find(|line| line.starts_with("| `orchestrator_alarms_total`")).expect("a row");
+    let kinds = row.split("`kind`: ").nth(1).and_then(|rest| rest.split(" |").next()).expect("its kinds");
+    let rules = read("deploy/prometheus/countersign.rules.yaml");
+    for kind in kinds.split(", ") {
+        let selector = format!(r#"orchestrator_alarms_total{{kind="{kind}"}}"#);
+        assert_eq!(rules.matches(&selector).count(), 1, "{kind}");
+    }
+}

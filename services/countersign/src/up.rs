@@ -51,7 +51,11 @@ pub async fn run(up: Up) -> Result<ExitCode> {
 }
 
 async fn serve(up: &Up, signal: CancellationToken) -> Result<()> {
-    let running = start(up).await?;
+    // A start may wait for the log for a minute; whoever is asked to end then, ends.
+    let running = tokio::select! {
+        running = start(up) => running?,
+        () = signal.cancelled() => return Ok(()),
+    };
     tell(&running, up.json);
     tokio::select! {
         () = signal.cancelled() => {}

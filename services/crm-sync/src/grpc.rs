@@ -25,6 +25,10 @@ const CONSUMERS: [&str; 2] = [TRIGGERS, WRITES];
 const PAGE_MAX: usize = 1000;
 /// Dead letters on a page when the caller does not say.
 const PAGE_DEFAULT: usize = 100;
+/// Longest name of a wish, in bytes.
+const REQUEST_ID_BYTES_MAX: usize = 128;
+/// Longest reason, in bytes.
+const REASON_BYTES_MAX: usize = 200;
 
 /// The gRPC service. Cheap to clone.
 #[derive(Clone)]
@@ -63,6 +67,13 @@ impl Service {
             }
         }
         Err(Status::not_found("envelope_id: no such envelope; check the id"))
+    }
+}
+
+fn check_request_id(request_id: &str) -> Result<(), Status> {
+    match request_id.len() {
+        1..=REQUEST_ID_BYTES_MAX => Ok(()),
+        _ => Err(Status::invalid_argument("request_id: give 1 to 128 bytes, the same for a repetition")),
     }
 }
 
@@ -147,6 +158,7 @@ impl CrmSyncService for Service {
         request: Request<wire::RetryDeadLetterRequest>,
     ) -> Result<Response<wire::RetryDeadLetterResponse>, Status> {
         let request = request.into_inner();
+        check_request_id(&request.request_id)?;
         let consumer = known(&request.consumer)?;
         let found = self.log.retry_dead_letter(consumer, Position(request.position)).await;
         let found = found.map_err(|error| Status::unavailable(error.to_string()))?;
@@ -158,7 +170,12 @@ impl CrmSyncService for Service {
         request: Request<wire::DiscardDeadLetterRequest>,
     ) -> Result<Response<wire::DiscardDeadLetterResponse>, Status> {
         let request = request.into_inner();
+        check_request_id(&request.request_id)?;
         let consumer = known(&request.consumer)?;
+        let reason = request.reason.trim();
+        if reason.is_empty() || reason.len() > REASON_BYTES_MAX {
+            return Err(Status::invalid_argument("reason: give 1 to 200 bytes, without personal data"));
+        }
         if consumer == TRIGGERS {
             // Whatever a person discards is settled by that: the ledger names it.
             let settled = self.desk.discard(Position(request.position), self.writes.clock.now()).await;
@@ -166,12 +183,7 @@ impl CrmSyncService for Service {
         }
         let found = self.log.discard_dead_letter(consumer, Position(request.position)).await;
         let found = found.map_err(|error| Status::unavailable(error.to_string()))?;
-        tracing::info!(
-            consumer,
-            position = request.position,
-            reason = request.reason,
-            "dead letter discarded"
-        );
+        tracing::info!(consumer, position = request.position, reason, "dead letter discarded");
         Ok(Response::new(wire::DiscardDeadLetterResponse { found }))
     }
 

@@ -14,6 +14,7 @@
 //! Several replicas may run: the followers share their work by leases, commands carry the expected version.
 
 mod adopt;
+mod alarms;
 pub mod config;
 mod credits;
 mod directory;
@@ -35,7 +36,7 @@ use std::time::Duration;
 
 use contracts::wire::envelope::envelope_service_server::{EnvelopeService, EnvelopeServiceServer};
 use domain::ids::ConnectionId;
-use event_log::{Category, Consumer, EventLog, Handler, Position, ReadError, Start};
+use event_log::{Category, Consumer, EventLog, Handler, Position, ReadError, Start, patiently};
 use jobs::Jobs;
 use ledger::Desk;
 use parking_lot::Mutex;
@@ -164,6 +165,7 @@ impl Orchestrator {
     /// Starts the tasks. Effects run once the view has caught up with the log as it is now and the waiting lines
     /// stand again.
     pub fn run(&self, tasks: &Tasks) {
+        alarms::prepare();
         let lines_stand = Arc::new(Notify::new());
         let (this, token) = (self.clone(), tasks.shutdown_token());
         tasks.spawn_fallible("orchestrator-view", async move { this.directory.run(token).await });
@@ -224,7 +226,8 @@ impl Orchestrator {
     }
 
     async fn timers(&self, ready: Arc<Notify>, shutdown: CancellationToken) -> Result<(), RunError> {
-        let head = self.store.log().head(Category::Envelopes).await?;
+        let head = || self.store.log().head(Category::Envelopes);
+        let head = patiently("the head of the envelopes", ReadError::is_unavailable, head).await?;
         let (from, open) = loop {
             match self.open_envelopes(head).await {
                 Ok(found) => break found,

@@ -12,6 +12,8 @@ use event_log::{
 };
 use runtime::clock::Clock;
 
+use crate::alarms;
+
 /// Most times a command is decided anew because another writer was faster, or an append's outcome was unknown.
 const ATTEMPTS_MAX: u32 = 16;
 
@@ -196,7 +198,7 @@ impl Store {
             };
             match self.log.append(&entity, expected, commit).await {
                 Ok(appended) => {
-                    let envelope = count(loaded.envelope, &events);
+                    let envelope = count(subject, loaded.envelope, &events);
                     let position = appended.position;
                     return Ok(Executed { events, envelope, position });
                 }
@@ -283,9 +285,10 @@ fn replay(history: Vec<Recorded>, opener: &Opener) -> Result<Loaded, ExecuteErro
     })
 }
 
-/// The envelope after these events; counts the stages that were entered.
-fn count(mut envelope: Envelope, events: &[Event]) -> Envelope {
+/// The envelope after these events; counts the stages that were entered, and raises what a person must look at.
+fn count(subject: &Subject, mut envelope: Envelope, events: &[Event]) -> Envelope {
     for event in events {
+        alarms::raise(subject, &envelope, event);
         let before = envelope.stage;
         envelope = evolve(envelope, event);
         if envelope.stage != before {

@@ -201,5 +201,19 @@ async fn an_unknown_consumer_has_no_dead_letters_to_retry() {
     let refused = world.client().retry_dead_letter(request).await.unwrap_err();
     assert_eq!(refused.code(), tonic::Code::InvalidArgument);
     assert!(refused.message().contains("orchestrator-signals"), "{refused:?}");
+
+    for (request_id, reason, field) in
+        [("", "a test", "request_id"), ("r-2", " ", "reason"), ("r-2", &*"x".repeat(201), "reason")]
+    {
+        let request = wire::DiscardDeadLetterRequest {
+            request_id: request_id.to_owned(),
+            consumer: "orchestrator-signals".to_owned(),
+            position: 1,
+            reason: reason.to_owned(),
+        };
+        let refused = world.client().discard_dead_letter(request).await.unwrap_err();
+        assert_eq!(refused.code(), tonic::Code::InvalidArgument);
+        assert!(refused.message().contains(field), "{refused:?}");
+    }
     world.stop().await;
 }

@@ -69,6 +69,14 @@ async fn a_discarded_dead_letter_is_gone_and_an_unknown_follower_is_the_callers_
     };
     let refused = world.client().discard_dead_letter(discard("nobody")).await.expect_err("it is refused");
     assert_eq!(refused.code(), tonic::Code::InvalidArgument);
+    let nameless = wire::DiscardDeadLetterRequest { request_id: String::new(), ..discard(WRITES) };
+    let silent = wire::DiscardDeadLetterRequest { reason: "  ".to_owned(), ..discard(WRITES) };
+    let wordy = wire::DiscardDeadLetterRequest { reason: "x".repeat(201), ..discard(WRITES) };
+    for (request, field) in [(nameless, "request_id"), (silent, "reason"), (wordy, "reason")] {
+        let refused = world.client().discard_dead_letter(request).await.expect_err("it is refused");
+        assert_eq!(refused.code(), tonic::Code::InvalidArgument);
+        assert!(refused.message().starts_with(field), "{refused:?}");
+    }
     let answer = world.client().discard_dead_letter(discard(WRITES)).await.expect("an answer");
     assert!(answer.into_inner().found && world.dead_letters().await.is_empty());
     assert!(!retry(&world, &letters[0]).await);

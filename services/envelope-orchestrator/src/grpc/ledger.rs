@@ -15,6 +15,10 @@ use crate::signals;
 const PAGE_MAX: usize = 1000;
 /// Entries on a page when the caller does not say.
 const PAGE: usize = 100;
+/// Longest name of a wish, in bytes.
+const REQUEST_ID_BYTES_MAX: usize = 128;
+/// Longest reason, in bytes.
+const REASON_BYTES_MAX: usize = 200;
 
 impl Grpc {
     pub(super) async fn ledger(
@@ -82,6 +86,7 @@ impl Grpc {
     }
 
     pub(super) async fn retry_letter(&self, request: &wire::RetryDeadLetterRequest) -> Result<bool, Status> {
+        check_request_id(&request.request_id)?;
         let consumer = known(&request.consumer)?;
         let position = Position(request.position);
         self.store.log().retry_dead_letter(consumer, position).await.map_err(unavailable)
@@ -91,13 +96,19 @@ impl Grpc {
         &self,
         request: &wire::DiscardDeadLetterRequest,
     ) -> Result<bool, Status> {
+        check_request_id(&request.request_id)?;
         let (consumer, position) = (known(&request.consumer)?, Position(request.position));
+        let reason = request.reason.trim();
+        if reason.is_empty() || reason.len() > REASON_BYTES_MAX {
+            let mend = "give 1 to 200 bytes, without personal data";
+            return Err(bad_request(vec![violation("reason", mend)]));
+        }
         if consumer == signals::CONSUMER {
             // Whatever a person discards is settled by that: the ledger names it.
             self.desk.discard(position, self.store.clock().now()).await.map_err(unavailable)?;
         }
         let found = self.store.log().discard_dead_letter(consumer, position).await.map_err(unavailable)?;
-        tracing::info!(consumer, position = position.0, reason = request.reason, "dead letter discarded");
+        tracing::info!(consumer, position = position.0, reason, "dead letter discarded");
         Ok(found)
     }
 }
@@ -117,6 +128,16 @@ fn page<'a, T>(all: &'a [T], size: u32, token: &str) -> Result<(&'a [T], String)
     let end = start.saturating_add(size).min(all.len());
     let next = if end < all.len() { end.to_string() } else { String::new() };
     Ok((all.get(start..end).unwrap_or_default(), next))
+}
+
+fn check_request_id(request_id: &str) -> Result<(), Status> {
+    match request_id.len() {
+        1..=REQUEST_ID_BYTES_MAX => Ok(()),
+        _ => {
+            let mend = "give 1 to 128 bytes, the same for a repetition";
+            Err(bad_request(vec![violation("request_id", mend)]))
+        }
+    }
 }
 
 fn known(consumer: &str) -> Result<&'static str, Status> {

@@ -14,7 +14,7 @@ use contracts::seal::Opener;
 use domain::envelope::{Command, Envelope, HoldReason, Source, Stage, TimerKind, evolve};
 use domain::ids::EnvelopeId;
 use domain::intake::Claim;
-use event_log::{Category, Position, ReadError, Recorded, Tailed, Version};
+use event_log::{Category, Position, ReadError, Recorded, Tailed, Version, patiently};
 use futures::StreamExt as _;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
@@ -73,12 +73,19 @@ impl Timers {
         ready: Arc<Notify>,
         shutdown: CancellationToken,
     ) -> Result<(), ReadError> {
-        for letter in self.store.log().dead_letters(crate::worker::CONSUMER).await? {
+        let letters = || self.store.log().dead_letters(crate::worker::CONSUMER);
+        for letter in patiently("the dead letters", ReadError::is_unavailable, letters).await? {
             self.holds.expect_nothing_of(letter.position);
         }
         let mut book = Book::default();
         let mut reads = futures::stream::iter(open)
-            .map(|subject| async { (self.read(&subject).await, subject) })
+            .map(|subject| async {
+                // Not read is not watched: a log that is slow at start-up must not cost an envelope its timers.
+                let slow =
+                    |error: &ExecuteError| matches!(error, ExecuteError::Read(ReadError::Unavailable(_)));
+                let read = patiently("an open envelope", slow, || self.read(&subject)).await;
+                (read, subject)
+            })
             .buffer_unordered(READS_AT_ONCE);
         while let Some((watched, subject)) = reads.next().await {
             match watched {

@@ -26,7 +26,8 @@ impl Worker {
         let waited = self.now().since(job.asked_at);
         let forbidden = matches!(error.class, Class::Forbidden | Class::TooLarge | Class::InvalidRequest);
         if forbidden || waited > self.tuning.artifact_budget {
-            tracing::warn!(envelope.id = %job.subject.id, reason = told(error), "signed document given up");
+            let reason = told(error);
+            tracing::warn!(envelope.id = %job.subject.id, reason, "CS-ORCH-008: the signed document was given up");
             return self.tell(job, "give_up_artifact", Command::GiveUpArtifact { at: self.now() }).await;
         }
         let retry = match error.retry {

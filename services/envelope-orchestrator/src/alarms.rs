@@ -1,0 +1,108 @@
+//! What a person must look at although nothing failed: the provider contradicts an end, or keeps a signed document.
+//!
+//! Each is counted by its kind (alert rules look at the number) and said once with a code that has a page.
+
+use domain::envelope::{Correction, Envelope, Event, IgnoreReason, Stage};
+
+use crate::store::Subject;
+
+/// A closed state that is final at its provider was contradicted.
+const ILLEGAL: &str = "illegal";
+/// T25: what was completed is declined now.
+const WITHDRAWN: &str = "withdrawn";
+/// A signer was faster than our void: the contract is binding.
+const OVERTAKEN: &str = "overtaken";
+/// What had failed for good exists after all.
+const REVIVED: &str = "revived";
+/// The signed document was given up.
+const ARTIFACT: &str = "artifact";
+
+/// All of them.
+const KINDS: [&str; 5] = [ILLEGAL, WITHDRAWN, OVERTAKEN, REVIVED, ARTIFACT];
+
+/// Shows every kind as 0, so that the first one of a process is a rise that an alert rule sees.
+pub fn prepare() {
+    KINDS.into_iter().for_each(|kind| count(kind, 0));
+}
+
+/// Counts what a person must look at in this event, and says so. `before` is the envelope that it befell.
+pub fn raise(subject: &Subject, before: &Envelope, event: &Event) {
+    let Some(kind) = kind(before.stage, event) else { return };
+    count(kind, 1);
+    // Who gives a document up says why.
+    if kind != ARTIFACT {
+        let stage = before.stage.name();
+        tracing::warn!(envelope.id = %subject.id, kind, stage, "CS-ORCH-007: the provider contradicts an end");
+    }
+}
+
+fn count(kind: &'static str, times: u64) {
+    metrics::counter!("orchestrator_alarms_total", "kind" => kind).increment(times);
+}
+
+fn kind(before: Stage, event: &Event) -> Option<&'static str> {
+    if let Event::Corrected { to, .. } = event {
+        return match to {
+            Correction::CompletedAfterVoid => Some(OVERTAKEN),
+            Correction::Declined if before == Stage::Completed => Some(WITHDRAWN),
+            // T24, T26: the provider's own news, which the contract wants followed and nobody woken for.
+            Correction::Completed | Correction::Declined => None,
+        };
+    }
+    if before == Stage::Failed && matches!(event, Event::Reopened { .. }) {
+        return Some(REVIVED);
+    }
+    if matches!(event, Event::SignalIgnored { reason: IgnoreReason::Illegal, .. }) {
+        return Some(ILLEGAL);
+    }
+    matches!(event, Event::ArtifactUnavailable { .. }).then_some(ARTIFACT)
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::time::Timestamp;
+
+    use super::*;
+
+    const AT: Timestamp = Timestamp(1);
+
+    fn corrected(to: Correction) -> Event {
+        Event::Corrected { to, at: AT }
+    }
+
+    fn ignored(reason: IgnoreReason) -> Event {
+        Event::SignalIgnored { claim: "voided".to_owned(), reason, at: AT }
+    }
+
+    #[test]
+    fn a_completion_that_is_taken_back_wakes_a_person_and_an_expiry_that_becomes_a_refusal_does_not() {
+        assert_eq!(kind(Stage::Completed, &corrected(Correction::Declined)), Some(WITHDRAWN));
+        assert_eq!(kind(Stage::Expired, &corrected(Correction::Declined)), None);
+    }
+
+    #[test]
+    fn a_void_that_turns_out_signed_wakes_a_person_and_a_refusal_that_does_not() {
+        assert_eq!(kind(Stage::Voided, &corrected(Correction::CompletedAfterVoid)), Some(OVERTAKEN));
+        assert_eq!(kind(Stage::Declined, &corrected(Correction::Completed)), None);
+    }
+
+    #[test]
+    fn only_a_claim_against_a_final_end_is_an_alarm_among_what_changes_nothing() {
+        assert_eq!(kind(Stage::Completed, &ignored(IgnoreReason::Illegal)), Some(ILLEGAL));
+        for reason in [IgnoreReason::Late, IgnoreReason::Stale, IgnoreReason::Closed, IgnoreReason::NoEffect]
+        {
+            assert_eq!(kind(Stage::Completed, &ignored(reason)), None);
+        }
+    }
+
+    #[test]
+    fn what_had_failed_and_lives_is_an_alarm_and_an_ordinary_reopening_is_none() {
+        assert_eq!(kind(Stage::Failed, &Event::Reopened { at: AT }), Some(REVIVED));
+        assert_eq!(kind(Stage::Declined, &Event::Reopened { at: AT }), None);
+    }
+
+    #[test]
+    fn a_signed_document_that_is_given_up_is_an_alarm() {
+        assert_eq!(kind(Stage::Completed, &Event::ArtifactUnavailable { at: AT }), Some(ARTIFACT));
+    }
+}
