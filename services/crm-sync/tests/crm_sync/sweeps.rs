@@ -164,6 +164,7 @@ async fn a_trigger_further_on_in_a_list_that_breaks_off_is_found_when_the_list_g
     world.deals.breaks_off_after(1);
     let cut = world.sweep().await;
     assert_eq!((cut.outcome(), cut.found), (JobOutcome::Failed, 0), "{}", cut.note);
+    world.deals.goes_on();
     let run = world.sweep().await;
     assert_eq!((run.outcome(), run.found), (JobOutcome::Done, 1), "{}", run.note);
     assert_eq!((world.office.envelopes().len(), found(&world).await), (1, 1));
@@ -174,12 +175,16 @@ async fn a_trigger_further_on_in_a_list_that_breaks_off_is_found_when_the_list_g
 #[tokio::test]
 async fn a_flow_seen_first_while_the_crm_is_away_misses_nothing_of_that_time() {
     let world = World::new().await;
-    world.deals.lists();
+    // In this order: the first run comes by itself, as soon as there is a list.
     world.deals.breaks_off_after(0);
+    world.deals.lists();
     assert_eq!(world.sweep().await.outcome(), JobOutcome::Failed);
+    world.deals.goes_on();
     world.deals.moved("7", "contractsent", world.clock.now(), Actor::Human);
     world.clock.advance(60 * MINUTE);
-    assert_eq!(world.sweep().await.found, 1);
+    // A run that comes by itself may be faster: which of them finds it, nobody decides.
+    world.sweep().await;
+    assert_eq!(found(&world).await, 1);
 }
 
 #[tokio::test]

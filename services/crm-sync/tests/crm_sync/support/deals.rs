@@ -55,7 +55,7 @@ struct Portal {
     moves: Option<BTreeMap<String, Move>>,
     /// Most deals of one page of a list.
     page: usize,
-    /// So many pages come, and the one after them does not, once.
+    /// So many pages come, and those after them do not.
     breaks_off: Option<usize>,
     /// When the last changes are read next, not those of these.
     unread: BTreeSet<String>,
@@ -133,9 +133,13 @@ impl Deals {
         self.portal.lock().unread.insert(id.to_owned());
     }
 
-    /// The list breaks off once, after so many more pages.
+    /// The list breaks off after so many more pages, whoever asks, until it [goes on](Self::goes_on).
     pub fn breaks_off_after(&self, pages: usize) {
         self.portal.lock().breaks_off = Some(pages);
+    }
+
+    pub fn goes_on(&self) {
+        self.portal.lock().breaks_off = None;
     }
 
     pub fn remove(&self, id: &str) {
@@ -244,11 +248,10 @@ impl Crm for Deals {
 
     async fn changed_since(&self, wanted: &Wanted, place: &Place) -> Result<Listed, CrmError> {
         let mut portal = self.portal.lock();
-        if let Some(pages) = portal.breaks_off.take() {
-            portal.breaks_off = pages.checked_sub(1);
-            if pages == 0 {
-                return Err(error(Class::RetryBackoff, Retry::WithBackoff, Some(503), ""));
-            }
+        match portal.breaks_off {
+            Some(0) => return Err(error(Class::RetryBackoff, Retry::WithBackoff, Some(503), "")),
+            Some(pages) => portal.breaks_off = Some(pages - 1),
+            None => {}
         }
         let stands = |id: &str| {
             let value = portal.records.get(id).and_then(|record| record.get(&wanted.property));
