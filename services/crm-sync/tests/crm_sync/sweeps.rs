@@ -59,7 +59,8 @@ async fn a_webhook_that_comes_after_the_envelope_it_asked_for_has_ended_starts_n
     let moved_at = world.clock.now();
     world.deals.moved("7", "contractsent", moved_at, Actor::Human);
     world.clock.advance(5 * MINUTE);
-    assert_eq!(world.sweep().await.found, 1);
+    world.sweep().await;
+    assert_eq!(found(&world).await, 1);
     world.office.all_are(Stage::Declined);
     world.clock.advance(60 * MINUTE);
     // Told with the time the CRM keeps, and with one that differs a little.
@@ -119,8 +120,9 @@ async fn what_cannot_be_taken_now_is_asked_for_again_long_after_the_list_shows_i
     // Another deal moves the place on, far beyond the overlap.
     world.clock.advance(60 * MINUTE);
     world.deals.moved("70", "contractsent", world.clock.now(), Actor::Import);
+    // A run that comes by itself may have been faster.
     let run = world.sweep().await;
-    assert_eq!((run.found, run.attention), (1, false), "{}", run.note);
+    assert!(!run.attention, "{}", run.note);
     assert_eq!((world.office.envelopes().len(), found(&world).await), (1, 1));
 }
 
