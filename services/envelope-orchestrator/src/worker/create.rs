@@ -17,7 +17,7 @@ use super::look::{is_out, observation};
 use super::{Job, Worker};
 use crate::holds::Turn;
 
-/// After so many tries under one key it is also looked for what an earlier one may have left (atlas.md §12, §17): a twin
+/// After so many tries under one key it is also looked for what an earlier one may have left: a twin
 /// that never ends, or a provider that breaks over this very call, would else be asked until the key is forgotten.
 const KEY_TRIES: u32 = 5;
 /// Tries to learn the review link of an envelope whose id a webhook told.
