@@ -10,7 +10,7 @@
 //! the ledger that tells our own echo from a person's change. A crash between call and outcome plans the write
 //! again, which is harmless because it sets the same values. Nothing here is kept outside the log.
 //!
-//! A change whose webhook was lost for good is found by a job ([`sweep`]) that asks the CRMs what changed.
+//! A change whose webhook was lost for good is found by a job (`sweep`) that asks the CRMs what changed.
 //!
 //! Of every change it has looked at it says in the log what became of it: the loss ledger counts that.
 
