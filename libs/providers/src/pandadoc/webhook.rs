@@ -163,8 +163,10 @@ fn claim(event: &str, data: &Value) -> Result<Claim, NoMeaning> {
 /// its time ran out or that somebody ended it, and a refusal is told without its reason: both stand in the audit trail,
 /// which the adapter reads along (pandadoc.md §12).
 fn conclusive(claim: &Claim) -> bool {
-    let more_to_ask =
-        matches!(claim, Claim::Completed | Claim::Paid | Claim::Draft | Claim::Hint | Claim::Expired);
+    let more_to_ask = matches!(
+        claim,
+        Claim::PartySigned | Claim::Completed | Claim::Paid | Claim::Draft | Claim::Hint | Claim::Expired
+    );
     !more_to_ask && !matches!(claim, Claim::Declined { reason: None })
 }
 

@@ -48,6 +48,17 @@ fn t17_payment_is_awaited_and_its_arrival_completes() {
 }
 
 #[test]
+fn t17_a_last_signature_that_leaves_money_to_be_paid_is_no_completion() {
+    let envelope = given(at_stage(Stage::Viewed))
+        .when(webhook(Claim::PartySigned).parties(BOTH, 2).inconclusive())
+        .then([progressed(BOTH), confirmation_requested()]);
+    let due = Given { envelope }
+        .when(poll(Claim::PaymentDue).parties(BOTH, 2))
+        .then([Event::PaymentDue { at: AT }, Event::Confirmed { at: AT }]);
+    assert_eq!((due.stage, due.payment), (Stage::AwaitingPayment, Payment::Due));
+}
+
+#[test]
 fn t18_completion_by_webhook_is_unconfirmed_until_a_get_says_the_same() {
     let envelope = given(at_stage(Stage::Sent))
         .when(webhook(Claim::Completed))

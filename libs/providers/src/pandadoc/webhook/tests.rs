@@ -182,6 +182,16 @@ fn what_the_audit_trail_knows_better_is_confirmed_before_it_counts() {
 }
 
 #[test]
+fn that_the_last_signer_is_done_is_no_completion_before_a_get_says_so() {
+    let told = news(
+        r#"{"event":"recipient_completed","data":{"id":"d1","status":"document.waiting_pay","recipients":[
+        {"recipient_type":"signer","signing_order":1,"has_completed":true},
+        {"recipient_type":"signer","signing_order":2,"has_completed":true}]}}"#,
+    );
+    assert_eq!((told.claim, told.conclusive), (Claim::PartySigned, false), "money may be due");
+}
+
+#[test]
 fn every_event_of_the_vendor_has_its_meaning() {
     let meaning =
         |event: &str| split(&format!(r#"[{{"event":"{event}","data":{{"id":"d1"}}}}]"#)).remove(0).meaning;
