@@ -241,14 +241,25 @@ impl Adapter {
     pub(super) async fn end(&self, id: &ProviderEnvelopeId, reason: &str) -> Result<(), ProviderError> {
         let body = json!({"status": STATUS_VOIDED, "note": reason, "notify_recipients": false});
         let url = self.documents_url(&[id.as_str(), "status"]);
-        self.send_checked(Request::patch_json(url, "void_document", &body), Call::Write).await.map(drop)
+        match self.send_checked(Request::patch_json(url, "void_document", &body), Call::Write).await {
+            Err(refusal) if refusal.class == Class::Conflict => self.after_refused_end(id, refusal).await,
+            answer => answer.map(drop),
+        }
     }
 
-    /// Takes a document back to draft, wherever it stands: signatures are gone, and it must be sent again.
-    ///
-    /// # Errors
-    /// As any call; a draft stays one, and a `Conflict` means that it is no document yet.
-    pub async fn revert_to_draft(&self, id: &ProviderEnvelopeId) -> Result<(), ProviderError> {
+    /// Only what was sent can expire (pandadoc.md §2). What waits to be sent is deleted, for somebody might send it yet
+    /// although it is cancelled; what is further on stays as it is, and the caller reads it.
+    async fn after_refused_end(
+        &self,
+        id: &ProviderEnvelopeId,
+        refusal: ProviderError,
+    ) -> Result<(), ProviderError> {
+        let status = self.read(self.documents_url(&[id.as_str()]), "get_status").await?;
+        if wire::waits_to_be_sent(&status) { self.delete(id).await } else { Err(refusal) }
+    }
+
+    /// Works wherever it stands, and tells no recipient.
+    pub(super) async fn revert(&self, id: &ProviderEnvelopeId) -> Result<(), ProviderError> {
         let url = self.documents_url(&[id.as_str(), "draft"]);
         self.send_checked(Request::post_json(url, "revert_document", &json!({})), Call::Write).await.map(drop)
     }

@@ -124,6 +124,13 @@ pub(super) fn is_on_its_way(answer: &Value) -> bool {
     reading::text(answer, &["/status"]).is_none_or(|status| !waits.contains(&status))
 }
 
+/// Whether it was made and nobody was sent it yet.
+pub(super) fn waits_to_be_sent(document: &Value) -> bool {
+    let before = ["draft", "scheduled", "waiting_approval", "approved", "rejected"];
+    let status = reading::text(document, &["/status"]).unwrap_or_default();
+    status.strip_prefix("document.").is_some_and(|status| before.contains(&status))
+}
+
 /// Whether an expired document had time left when it ended: then somebody ended it.
 pub(super) fn ended_before_its_time(document: &Value) -> bool {
     let due = reading::time(document, &["/expiration_date"]);

@@ -226,6 +226,16 @@ async fn a_voided_envelope_says_so_and_an_ended_one_cannot_be_voided() {
 }
 
 #[tokio::test]
+async fn a_voided_draft_cannot_be_sent_any_more() {
+    for stand in stands().await {
+        let id = stand.draft(1, stand.url_source()).await.0.provider_id;
+        stand.provider.void(&id, "order cancelled").await.expect("voided");
+        let sent = stand.provider.send(&id, &stand.parties(), None, "too late").await;
+        assert!(sent.is_err(), "{}: nothing goes out that was cancelled", stand.kind);
+    }
+}
+
+#[tokio::test]
 async fn a_signer_can_be_reminded_only_while_it_is_their_turn() {
     for stand in stands().await {
         let id = stand.draft(1, stand.url_source()).await.0.provider_id;

@@ -166,6 +166,39 @@ async fn a_reminder_of_somebody_who_is_done_reminds_nobody() {
 }
 
 #[tokio::test]
+async fn what_was_never_sent_cannot_expire_so_a_void_deletes_it() {
+    let office = Office::with(Switches { approval: true, ..quick() }, None).await;
+    let adapter = office.adapter(By::Key);
+    let (draft, scheduled) = (office.draft(&adapter, 1).await, office.draft(&adapter, 2).await);
+    let (asked, agreed, refused) =
+        (office.draft(&adapter, 3).await, office.draft(&adapter, 4).await, office.draft(&adapter, 5).await);
+    office.act(&scheduled, "schedule").await;
+    for (id, answer) in [(&asked, None), (&agreed, Some("approve")), (&refused, Some("reject"))] {
+        office.act(id, "send").await;
+        if let Some(answer) = answer {
+            office.act(id, answer).await;
+        }
+    }
+    for id in [draft, scheduled, asked, agreed, refused] {
+        adapter.void(&id, "Cancelled by the sender").await.expect("cancelled");
+        let left = office.read("/public/v1/documents").await.to_string();
+        assert!(!left.contains(id.as_str()), "nobody can send it any more");
+    }
+}
+
+#[tokio::test]
+async fn a_void_that_is_refused_takes_no_document_away_that_somebody_was_sent() {
+    let office = Office::with(Switches { payment: true, ..quick() }, None).await;
+    let adapter = office.adapter(By::Key);
+    let id = office.sent(&adapter, 1).await;
+    office.act(&id, "sign").await;
+    office.act(&id, "sign").await;
+    let refused = adapter.void(&id, "too late").await.expect_err("it waits for money");
+    assert_eq!(refused.class, Class::Conflict);
+    assert_eq!(adapter.snapshot(&id).await.expect("it is still there").claim, Claim::PaymentDue);
+}
+
+#[tokio::test]
 async fn a_sandbox_gives_the_plain_document_since_it_refuses_the_sealed_one() {
     let office = Office::with(Switches { sandbox: true, ..quick() }, None).await;
     let pace = json!({"pace": {"per_second": 10_000.0, "burst": 1_000, "deadline_ms": 4_000}});
