@@ -50,6 +50,10 @@ impl Adapter {
         let Some(address) = self.webhook_url.as_ref() else {
             return Err(ProviderError::invalid("webhook_url_missing"));
         };
+        // the vendor writes the signature into the query: nobody says how it does beside another
+        if address.query().is_some() {
+            return Err(ProviderError::invalid("webhook_url_has_query"));
+        }
         if self.our_subscription().await?.is_some() {
             return Err(ProviderError::invalid("already_subscribed"));
         }

@@ -9,7 +9,7 @@ use secrecy::ExposeSecret;
 use serde_json::{Map, json};
 use signatures::VerifyKey;
 
-use super::{By, Office, PATIENCE, SHARED_KEY, secret};
+use super::{By, ConnectionSettings, Office, PATIENCE, SHARED_KEY, secret};
 
 fn delivered(missed: &MissedDelivery) -> RawDelivery {
     RawDelivery {
@@ -182,4 +182,13 @@ async fn a_subscription_is_made_at_our_address_with_the_metadata_and_only_once()
     assert_eq!((&shown["url"], &shown["payload"]), (&json!(office.hook), &json!(["metadata"])));
     let again = adapter.subscribe("countersign").await.expect_err("there is one");
     assert_eq!(again.code, "already_subscribed");
+}
+
+#[tokio::test]
+async fn an_address_with_a_query_of_its_own_is_not_subscribed() {
+    let office = Office::with(Default::default(), None).await;
+    let webhook_url = Some(format!("{}?a=1", office.hook).parse().expect("an address"));
+    let settings = ConnectionSettings { webhook_url, ..office.settings(By::Key, json!({})) };
+    let refused = super::Adapter::new(settings).expect("an adapter").subscribe("countersign").await;
+    assert_eq!(refused.expect_err("the signature goes there").code, "webhook_url_has_query");
 }
