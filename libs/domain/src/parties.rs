@@ -63,16 +63,14 @@ impl std::fmt::Display for PartiesError {
 impl std::error::Error for PartiesError {}
 
 impl Parties {
-    /// Checks the parties and numbers them 1, 2, 3 … in the order given (signing is strictly sequential).
+    /// Checks the parties, writes the domains of their addresses small, and numbers them 1, 2, 3 … in the order given (signing is strictly sequential).
     pub fn sequential(
         people: impl IntoIterator<Item = (String, String, String)>,
     ) -> Result<Self, PartiesError> {
         let mut parties = Vec::new();
         for (index, (role, name, email)) in people.into_iter().enumerate() {
-            let (name, email) = (name.trim().to_owned(), email.trim().to_owned());
-            if !is_email(&email) {
-                return Err(PartiesError::BadEmail(index));
-            }
+            let name = name.trim().to_owned();
+            let email = address(email.trim()).ok_or(PartiesError::BadEmail(index))?;
             if name.is_empty() || name.len() > 200 {
                 return Err(PartiesError::BadName(index));
             }
@@ -111,6 +109,12 @@ impl Parties {
     }
 }
 
+/// An address as every provider is to see it: its domain is the same however it is written, what stands before it is not.
+fn address(text: &str) -> Option<String> {
+    let (local, domain) = text.split_once('@').filter(|_| is_email(text))?;
+    Some(format!("{local}@{}", domain.to_lowercase()))
+}
+
 /// Good enough to catch a wrong field: one `@`, something before it, a dotted domain after it, no spaces.
 fn is_email(text: &str) -> bool {
     let Some((local, domain)) = text.split_once('@') else { return false };
@@ -123,4 +127,18 @@ fn is_email(text: &str) -> bool {
         && domain.contains('.')
         && !domain.starts_with('.')
         && !domain.ends_with('.')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_domain_of_an_address_is_written_small_and_what_stands_before_it_is_left_alone() {
+        let dana = ("Customer".to_owned(), " Dana Buyer ".to_owned(), " Dana.Buyer@BUYER.Test ".to_owned());
+        let parties = Parties::sequential([dana]).expect("a good party");
+        let party = &parties.as_slice()[0];
+        assert_eq!(party.email.reveal(), Some("Dana.Buyer@buyer.test"));
+        assert_eq!(party.name.reveal(), Some("Dana Buyer"));
+    }
 }
