@@ -12,7 +12,7 @@ use super::decision::Decision;
 use super::event::Event;
 use super::reason::IgnoreReason;
 use super::stage::Stage;
-use super::state::Envelope;
+use super::state::{Artifact, Envelope};
 use crate::intake::{Claim, Standing};
 use crate::time::Timestamp;
 
@@ -161,7 +161,7 @@ fn settle(decision: &mut Decision<'_>, news: &News, verdict: &Verdict) {
         if answers(envelope, verdict) {
             decision.record(Event::Confirmed { at });
         }
-    } else if awaits_completion(envelope) {
+    } else if awaits_completion(envelope) || has_its_document_early(envelope) {
         decision.request_confirmation(at);
     }
 }
@@ -206,6 +206,11 @@ fn answers(envelope: &Envelope, verdict: &Verdict) -> bool {
 /// T18 waits for the GET: everybody we know of has signed, but nobody has said that it is done.
 fn awaits_completion(envelope: &Envelope) -> bool {
     envelope.stage == Stage::PartiallySigned && all_signed(envelope)
+}
+
+/// §5.4: there is a signed document, so it must be over, but nobody has said so: that news may be lost.
+fn has_its_document_early(envelope: &Envelope) -> bool {
+    envelope.artifact == Artifact::Ready && !envelope.stage.is_closed()
 }
 
 fn all_signed(envelope: &Envelope) -> bool {

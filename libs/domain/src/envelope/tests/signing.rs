@@ -128,7 +128,7 @@ fn the_providers_number_of_signers_replaces_the_planned_one() {
 fn a_signed_document_before_completion_waits_for_it() {
     let early = given(at_stage(Stage::Sent))
         .when(webhook(Claim::ArtifactReady))
-        .then([Event::ArtifactReady { at: AT }]);
+        .then([Event::ArtifactReady { at: AT }, confirmation_requested()]);
     assert_eq!((early.stage, early.artifact), (Stage::Sent, Artifact::Ready));
     assert!(!still_needed(&early, Effect::FetchArtifact));
     let done = Given { envelope: early }.when(poll(Claim::Completed)).then([completed(true)]);

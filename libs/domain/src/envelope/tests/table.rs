@@ -134,10 +134,10 @@ fn every_row_ends_as_the_table_says_and_leaves_its_trace() {
             .when(Command::HoldSend { reason: HoldReason::CreditsExhausted, at: AT }, &["SendHeld"])
             .ends(Stage::InReview),
         row(
-            "the signed document before the completion: kept, the state stays",
+            "the signed document before the completion: kept, the state stays, a GET is asked for",
             at_stage(Stage::PartiallySigned),
         )
-        .when(webhook(Claim::ArtifactReady), &["ArtifactReady"])
+        .when(webhook(Claim::ArtifactReady), &["ArtifactReady", "ConfirmationRequested"])
         .ends(Stage::PartiallySigned),
         row("extraction before the signature: stored, without effect", at_stage(Stage::Sent))
             .when(webhook(Claim::DataExtracted), &["SignalIgnored: no_effect"])
