@@ -23,8 +23,9 @@ const GROUP_MAX: usize = 500;
 const GROUP_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// From this many messages on a batch is faster than single messages (measured on one server, `always`).
 const BATCH_MIN: usize = 16;
-/// How long a group waits for company when the one before it was large.
-const LINGER_MAX: Duration = Duration::from_millis(1);
+/// How long a group waits for company when the one before it was large. Longer costs a webhook more than the larger
+/// group saves (measured on the whole road: 1 ms is slower than none, none slower than this).
+const LINGER_MAX: Duration = Duration::from_micros(300);
 const WRONG_LAST_SEQUENCE: [u64; 2] = [10_071, 10_164];
 
 /// A message that expects its subject's last sequence.
