@@ -136,7 +136,7 @@ fn signed(value: &Value) -> Claim {
     let parties = wire::parties(value);
     match reading::text(wire::core(value), &["/status"]) {
         Some("signed" | "completed") => Claim::Completed,
-        _ if Count::of(&parties).everybody_signed() => Claim::Completed,
+        _ if Count::of(value).everybody_signed() => Claim::Completed,
         Some("pending" | "in_progress") if !parties.is_empty() => Claim::PartySigned,
         _ => Claim::Hint,
     }

@@ -3,7 +3,6 @@
 use domain::envelope::Detection;
 use domain::ids::ProviderEnvelopeId;
 use domain::intake::{Claim, PartyNews, Standing};
-use domain::parties::PARTIES_MAX;
 use domain::personal::Personal;
 use serde_json::Value;
 
@@ -14,6 +13,9 @@ use crate::{Created, Snapshot, reading};
 const PARTIES: [&str; 5] =
     ["/parties", "/participants", "/envelope/parties", "/data/parties", "/data/participants"];
 
+/// Parties read at most of an answer: more than we ever order, for a reviewer may add some.
+const PARTIES_READ_MAX: usize = 100;
+
 /// How many signed, of how many.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Count {
@@ -22,10 +24,12 @@ pub(super) struct Count {
 }
 
 impl Count {
-    pub(super) fn of(parties: &[PartyNews]) -> Self {
+    /// Of all parties that are listed: one of whom too little is told has not signed.
+    pub(super) fn of(value: &Value) -> Self {
         let count = |parties: usize| u32::try_from(parties).unwrap_or(u32::MAX);
-        let signed = parties.iter().filter(|party| party.standing == Standing::Signed).count();
-        Self { signed: count(signed), total: count(parties.len()) }
+        let listed = listed(value);
+        let signed = listed.iter().filter(|party| standing(party) == Some(Standing::Signed)).count();
+        Self { signed: count(signed), total: count(listed.len()) }
     }
 
     pub(super) fn everybody_signed(self) -> bool {
@@ -57,7 +61,7 @@ pub(super) fn parties(value: &Value) -> Vec<PartyNews> {
     let mut news: Vec<PartyNews> = listed(value)
         .iter()
         .zip(1u32..)
-        .take(PARTIES_MAX)
+        .take(PARTIES_READ_MAX)
         .filter_map(|(party, place)| {
             Some(PartyNews { order: order(party).unwrap_or(place), standing: standing(party)? })
         })
@@ -198,7 +202,7 @@ pub(super) fn created(value: &Value) -> Option<Created> {
 
 /// Whether the parties' states are all told; if not, the light status call has to be asked for the count.
 pub(super) fn tells_progress(value: &Value) -> bool {
-    let listed = listed(value).len().min(PARTIES_MAX);
+    let listed = listed(value).len().min(PARTIES_READ_MAX);
     !is_out(core(value)) || (listed > 0 && parties(value).len() == listed)
 }
 
@@ -214,7 +218,7 @@ pub(super) fn snapshot(dialect: Dialect, value: &Value, progress: Option<&Value>
     if dialect == Dialect::Second && is_out(core) {
         invite(&mut parties);
     }
-    let counted = progress.and_then(count_told).unwrap_or_else(|| Count::of(&parties));
+    let counted = progress.and_then(count_told).unwrap_or_else(|| Count::of(value));
     let reason = reason(value);
     let viewed = reading::text(core, &["/viewed_at", "/viewedAt"]).is_some()
         || reading::list(value, &PARTIES)

@@ -136,6 +136,7 @@ fn a_signed_notice_completes_only_with_the_status_or_all_parties() {
     };
     assert_eq!(news(&body("pending", "pending")).claim, Claim::PartySigned);
     assert_eq!(news(&body("pending", "signed")).claim, Claim::Completed);
+    assert_eq!(news(&body("pending", "delegated")).claim, Claim::PartySigned, "one of two has signed");
     assert_eq!(news(&body("signed", "pending")).claim, Claim::Completed);
     assert_eq!(
         news(r#"{"event":"envelope.signed","envelope_id":"e1","signed_at":"2026-01-01T00:00:00Z"}"#).claim,

@@ -74,6 +74,21 @@ fn the_light_status_call_is_asked_only_when_the_parties_do_not_tell() {
 }
 
 #[test]
+fn a_party_of_whom_too_little_is_told_and_one_beyond_the_usual_number_have_not_signed() {
+    let out = |parties: Vec<Value>| json!({"envelope_id": "e1", "status": "pending", "parties": parties});
+    let strange = out(vec![json!({"status": "signed"}), json!({"status": "delegated"})]);
+    assert!(!tells_progress(&strange), "the light status call knows more");
+    let found = read(strange);
+    assert_eq!((found.claim, found.signed, found.total), (Claim::PartySigned, 1, 2));
+
+    let mut many = vec![json!({"status": "signed"}); 10];
+    many.extend([json!({"status": "pending"}), json!({"status": "waiting"})]);
+    let found = read(out(many.clone()));
+    assert_eq!((found.claim, found.signed, found.total), (Claim::PartySigned, 10, 12));
+    assert!(tells_progress(&out(many)));
+}
+
+#[test]
 fn a_created_envelope_counts_as_sent_only_if_the_answer_says_so() {
     let answer =
         |status: Value| json!({"envelope_id": "e1", "review_url": "https://x/?rt=1", "status": status});
