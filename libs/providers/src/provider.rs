@@ -51,7 +51,9 @@ pub trait Provider: Send + Sync {
     async fn snapshot(&self, id: &ProviderEnvelopeId) -> Result<Snapshot, ProviderError>;
 
     /// Sends a draft to its first signer: to the parties that stand in it at the vendor, whom a reviewer may have
-    /// replaced. `parties` are those ordered, for a vendor whose draft names nobody yet. `fields_version` is the version the caller has seen, where the vendor
+    /// replaced. `parties` are those ordered, for a vendor whose draft names nobody yet: at a vendor that has no way to
+    /// say "only if it still names nobody", and at one that wants everybody named, whoever is put in between our last
+    /// reading and the call is overwritten. `fields_version` is the version the caller has seen, where the vendor
     /// counts versions. A `Conflict` means: read it again and decide.
     async fn send(
         &self,

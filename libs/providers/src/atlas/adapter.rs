@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::dialect::Dialect;
-use super::requests::Uploads;
+use super::requests::{Naming, Uploads};
 use super::{error, requests, wire};
 use crate::calls::{self, Calls};
 use crate::error::Call;
@@ -88,6 +88,30 @@ impl Adapter {
         let response = self.calls.send(request, Call::Read).await?;
         let response = self.check(response, Call::Read).inspect_err(|error| self.calls.slow_down(error))?;
         response.json().map_err(|_| ProviderError::unreadable(Call::Read, response.status))
+    }
+
+    /// One try of a send, on the draft as it stands now.
+    async fn send_draft(
+        &self,
+        naming: Naming,
+        id: &ProviderEnvelopeId,
+        parties: &Parties,
+        fields_version: Option<u64>,
+        key: &str,
+    ) -> Result<(), ProviderError> {
+        let key = calls::idempotency_key(key)?;
+        let draft = match self.dialect {
+            Dialect::First => self.read(self.envelope_url(id, &[]), "get_envelope").await?,
+            // its send takes the parties of the draft by itself
+            Dialect::Second => Value::Null,
+        };
+        if wire::has_left_draft(&draft) {
+            // sent by an earlier try or by the reviewer, or over: the caller reads it and decides
+            return Err(ProviderError::ours(Class::Conflict, Retry::WithBackoff, "not_a_draft"));
+        }
+        let url = self.envelope_url(id, &["send"]);
+        let request = requests::send(self.dialect, naming, url, &draft, parties, fields_version)?;
+        self.write(with_key(request, key)).await.map(drop)
     }
 
     async fn write(&self, request: Request) -> Result<Response, ProviderError> {
@@ -183,20 +207,17 @@ impl Provider for Adapter {
         fields_version: Option<u64>,
         key: &str,
     ) -> Result<(), ProviderError> {
-        let key = calls::idempotency_key(key)?;
-        let draft = match self.dialect {
-            Dialect::First => self.read(self.envelope_url(id, &[]), "get_envelope").await?,
-            // its send takes the parties of the draft by itself
-            Dialect::Second => Value::Null,
+        let answer = self.send_draft(Naming::WhomItLacks, id, parties, fields_version, key).await;
+        let answer = match answer {
+            // "needed by send" (atlas.md §4.2) may mean that everybody is to be named; nothing was sent, and another
+            // body goes under another key (atlas.md §12)
+            Err(error) if self.dialect.is_first() && error.http == Some(400) => {
+                let key = format!("{key}:named");
+                self.send_draft(Naming::WhomItHas, id, parties, fields_version, &key).await
+            }
+            answer => answer,
         };
-        if wire::has_left_draft(&draft) {
-            // sent by an earlier try or by the reviewer, or over: the caller reads it and decides
-            return Err(ProviderError::ours(Class::Conflict, Retry::WithBackoff, "not_a_draft"));
-        }
-        let url = self.envelope_url(id, &["send"]);
-        let request = requests::send(self.dialect, url, &draft, parties, fields_version)?;
-        let answer = self.write(with_key(request, key)).await;
-        answer.inspect_err(|error| self.calls.slow_down(error)).map(drop)
+        answer.inspect_err(|error| self.calls.slow_down(error))
     }
 
     async fn edit_fields(

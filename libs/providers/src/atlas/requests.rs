@@ -12,6 +12,7 @@ use url::Url;
 
 use super::dialect::Dialect;
 use crate::{Class, CreateOrder, FieldEdit, ProviderError, Source};
+pub(super) use first::Naming;
 
 /// How the bytes of an upload travel in the first generation; the second has one way only.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -54,13 +55,14 @@ pub(super) fn create(
 /// The send call; `draft` is how the envelope was just read, which only the first generation needs. The version the caller has seen goes along, so that nothing is sent that nobody has looked at.
 pub(super) fn send(
     dialect: Dialect,
+    naming: Naming,
     url: Url,
     draft: &Value,
     ordered: &Parties,
     version: Option<u64>,
 ) -> Result<Request, ProviderError> {
     let body = match dialect {
-        Dialect::First => first::send(draft, ordered, version)?,
+        Dialect::First => first::send(naming, draft, ordered, version)?,
         Dialect::Second => second::send(version),
     };
     Ok(Request::post_json(url, "send_envelope", &body))

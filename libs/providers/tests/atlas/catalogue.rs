@@ -92,7 +92,9 @@ async fn every_row_of_the_catalogue_is_taken_for_what_it_means_in_both_dialects(
             let error = adapter().create(&order(2, url_source(&desk)), "deal-2:create").await;
             assert_meant(&error.expect_err("refused"), write, status, "create");
 
-            desk.spoil("POST", "~/send", 1, answer.clone()).await;
+            // a send that is refused as malformed is tried once more with everybody named
+            let times = if dialect == "g1" && *status == json!(400) { 2 } else { 1 };
+            desk.spoil("POST", "~/send", times, answer.clone()).await;
             let error = adapter().send(&made.0, &parties(), made.1, "deal-1:send:1:1").await;
             assert_meant(&error.expect_err("refused"), write, status, "send");
         }

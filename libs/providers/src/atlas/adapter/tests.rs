@@ -178,3 +178,61 @@ async fn a_draft_that_hides_its_addresses_is_sent_without_a_list_of_ours() {
     fast(&base).send(&"e1".parse().unwrap(), &parties.unwrap(), Some(3), "k").await.unwrap();
     assert_eq!(*seen.lock(), [json!({"fields_version": 3})]);
 }
+
+/// Who stands in the draft, and the bodies and keys of the sends that came.
+#[derive(Default)]
+struct Reviewed {
+    parties: Value,
+    sends: Vec<(String, Value)>,
+}
+
+/// A vendor whose reviewer puts somebody else in as soon as the draft was read; `named` refuses a send without parties.
+async fn reviewed(named: bool) -> (String, Arc<Mutex<Reviewed>>) {
+    let dana = json!([{"email": "dana@buyer.test", "name": "Dana", "order": 1, "status": "waiting"}]);
+    let state = Arc::new(Mutex::new(Reviewed { parties: dana, sends: Vec::new() }));
+    let draft = |State(state): State<Arc<Mutex<Reviewed>>>| async move {
+        let other = json!([{"email": "boss@buyer.test", "name": "Bo", "order": 1, "status": "waiting"}]);
+        let read = std::mem::replace(&mut state.lock().parties, other);
+        Json(json!({"envelope_id": "e1", "status": "draft", "parties": read}))
+    };
+    let send = move |State(state): State<Arc<Mutex<Reviewed>>>,
+                     headers: http::HeaderMap,
+                     Json(body): Json<Value>| async move {
+        let mut state = state.lock();
+        let key = headers["idempotency-key"].to_str().unwrap_or_default().to_owned();
+        state.sends.push((key, body.clone()));
+        match body.get("parties") {
+            None if named => return http::StatusCode::BAD_REQUEST,
+            None => {}
+            Some(parties) => state.parties = parties.clone(),
+        }
+        http::StatusCode::OK
+    };
+    let routes =
+        Router::new().route("/api/envelope/e1", get(draft)).route("/api/envelope/e1/send", post(send));
+    (vendor(routes.with_state(state.clone())).await, state)
+}
+
+fn ordered() -> Parties {
+    let dana = ("Customer".to_owned(), "Dana".to_owned(), "dana@buyer.test".to_owned());
+    Parties::sequential([dana]).expect("one party")
+}
+
+#[tokio::test]
+async fn whoever_is_put_in_while_we_send_is_not_overwritten() {
+    let (base, state) = reviewed(false).await;
+    fast(&base).send(&"e1".parse().unwrap(), &ordered(), Some(3), "k").await.unwrap();
+    let state = state.lock();
+    assert_eq!(state.sends, [("k".to_owned(), json!({"fields_version": 3}))]);
+    assert_eq!(state.parties[0]["email"], "boss@buyer.test");
+}
+
+#[tokio::test]
+async fn a_vendor_that_wants_everybody_named_is_named_those_of_the_draft_under_another_key() {
+    let (base, state) = reviewed(true).await;
+    fast(&base).send(&"e1".parse().unwrap(), &ordered(), Some(3), "k").await.unwrap();
+    let state = state.lock();
+    let bo = json!({"email": "boss@buyer.test", "name": "Bo", "order": 1});
+    let named = ("k:named".to_owned(), json!({"fields_version": 3, "parties": [bo]}));
+    assert_eq!(state.sends, [("k".to_owned(), json!({"fields_version": 3})), named]);
+}

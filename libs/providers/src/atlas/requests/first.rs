@@ -82,17 +82,30 @@ fn parties(parties: &Parties, template: bool) -> Result<Value, ProviderError> {
     })
 }
 
-/// Parties and version together, which avoids a drift between the two (atlas.md §6). What goes along replaces what
-/// stands in the draft, where a reviewer may have put other people than were ordered (atlas.md §23.11): so those of
-/// the draft go back as they are. Where it names nobody, those ordered go; where it hides their addresses, nobody.
+/// Whom a send names. What goes along replaces what stands in the draft, where a reviewer may have put other people than
+/// were ordered (atlas.md §23.11), and no version tells of it: `fields_version` is that of the fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Naming {
+    /// Nobody where the draft names somebody: those who stand there when the call arrives are invited, so nobody can be
+    /// overwritten. Those ordered, where it names nobody.
+    WhomItLacks,
+    /// Those of the draft, as they were just read: for a vendor that wants everybody named.
+    WhomItHas,
+}
+
 pub(super) fn send(
+    naming: Naming,
     draft: &Value,
     ordered: &Parties,
     version: Option<u64>,
 ) -> Result<Map<String, Value>, ProviderError> {
-    let going = match wire::listed(draft) {
-        [] => Some(parties(ordered, false)?),
-        listed => listed.iter().map(kept).collect::<Option<Vec<Value>>>().map(Value::Array),
+    let going = match (wire::listed(draft), naming) {
+        ([], Naming::WhomItLacks | Naming::WhomItHas) => Some(parties(ordered, false)?),
+        (_, Naming::WhomItLacks) => None,
+        // where their addresses are hidden there is nobody to name
+        (listed, Naming::WhomItHas) => {
+            listed.iter().map(kept).collect::<Option<Vec<Value>>>().map(Value::Array)
+        }
     };
     let mut body: Map<String, Value> = going.map(|going| ("parties".to_owned(), going)).into_iter().collect();
     if let Some(version) = version {
