@@ -75,6 +75,14 @@ pub trait Provider: Send + Sync {
         Err(ProviderError::unsupported())
     }
 
+    /// Takes what is out, or has ended, back to draft, where it stays if it is one: signatures are gone, and it must be
+    /// sent again. No vendor offers a lock for it, so the caller looks first. A `Conflict` means that it is nothing yet
+    /// that could be a draft. For vendors with [`Capabilities::reopens`].
+    async fn reopen(&self, id: &ProviderEnvelopeId) -> Result<(), ProviderError> {
+        let _ = id;
+        Err(ProviderError::unsupported())
+    }
+
     /// Nudges the signer whose turn it is. A vendor may allow it only so often (`RateLimited`).
     async fn remind(&self, id: &ProviderEnvelopeId) -> Result<(), ProviderError>;
 
@@ -140,7 +148,7 @@ pub struct Capabilities {
     /// How long [`Provider::find`] may not find what was just made; zero where it always does. Without keys, a create
     /// of unknown outcome is not repeated before.
     pub search_lag: Duration,
-    /// Closed envelopes can be reopened or corrected at the vendor (T23–T26).
+    /// Closed envelopes can be reopened or corrected at the vendor (T23–T26), and [`Provider::reopen`] works.
     pub reopens: bool,
     /// Nobody signs before those with a lower order; else the vendor may let some sign in parallel.
     pub strictly_sequential: bool,

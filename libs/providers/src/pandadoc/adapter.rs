@@ -251,6 +251,10 @@ impl Provider for Adapter {
         self.send_out(id).await.map_err(|error| self.unless_young(id, error))
     }
 
+    async fn reopen(&self, id: &ProviderEnvelopeId) -> Result<(), ProviderError> {
+        self.revert(id).await
+    }
+
     async fn remind(&self, id: &ProviderEnvelopeId) -> Result<(), ProviderError> {
         self.nudge(id).await
     }

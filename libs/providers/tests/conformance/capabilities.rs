@@ -59,6 +59,9 @@ async fn undeclared(stand: &Stand) -> Vec<(&'static str, ProviderError)> {
         note("subscribe", provider.subscribe("countersign").await.err());
         note("rotate_shared_key", provider.rotate_shared_key("s-1").await.err());
     }
+    if !can.reopens {
+        note("reopen", provider.reopen(&some_id).await.err());
+    }
     if !can.edits_fields {
         note("edit_fields", provider.edit_fields(&some_id, 1, &[]).await.err());
     }

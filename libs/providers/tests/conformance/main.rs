@@ -284,7 +284,7 @@ async fn a_reopened_envelope_is_a_newer_draft_without_signatures() {
         let id = stand.sent(1).await;
         stand.decide(&id, "sign").await;
         let signed = stand.until(&id, |found| found.signed == 1).await;
-        stand.decide(&id, "edit-back-to-draft").await;
+        stand.provider.reopen(&id).await.expect("a draft again");
         let reopened = stand.until(&id, |found| found.claim == Claim::Draft).await;
         assert_eq!(reopened.signed, 0, "{}", stand.kind);
         assert!(reopened.revision > signed.revision, "{}: news of the draft is newer", stand.kind);

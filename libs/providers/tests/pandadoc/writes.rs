@@ -186,7 +186,7 @@ impl Write {
             Self::Send => adapter.send(&id(), &parties(), None, "no key").await,
             Self::Remind => adapter.remind(&id()).await,
             Self::Void => adapter.void(&id(), "order cancelled").await,
-            Self::Revert => adapter.revert_to_draft(&id()).await,
+            Self::Revert => adapter.reopen(&id()).await,
             Self::Delete => adapter.delete(&id()).await,
             Self::Activate => adapter.activate_subscription(subject).await,
             Self::Subscribe => adapter.subscribe("countersign").await.map(drop),
