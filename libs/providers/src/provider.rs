@@ -90,7 +90,8 @@ pub trait Provider: Send + Sync {
     /// ended there already: read it and adopt the truth.
     async fn void(&self, id: &ProviderEnvelopeId, reason: &str) -> Result<(), ProviderError>;
 
-    /// Fetches the signed PDF; it is checked to be a whole PDF. `NotReady` until the vendor has it.
+    /// Fetches the signed PDF; it is checked to be a whole PDF. `NotReady` until the vendor has it; `InvalidRequest`
+    /// where there will never be one, because staff called it completed and nobody signed.
     async fn download(&self, id: &ProviderEnvelopeId) -> Result<Bytes, ProviderError>;
 
     /// One page of the account's envelopes that changed at or after `since`, oldest change first; pages count from

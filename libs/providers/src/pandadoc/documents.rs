@@ -32,6 +32,11 @@ const EXPIRED: u64 = 13;
 const EXPIRED_BY_HAND: u64 = 19;
 const DECLINED_BY_HAND: u64 = 27;
 const DECLINED: u64 = 43;
+/// What begins a round of signing, and what staff ends it with: revised, sent; called completed, called paid.
+const REVISED: u64 = 2;
+const SENT: u64 = 6;
+const COMPLETED_BY_HAND: u64 = 18;
+const PAID_BY_HAND: u64 = 20;
 
 impl Adapter {
     /// A create of unknown outcome may not be searched for before lists have caught up.
@@ -277,8 +282,24 @@ impl Adapter {
         }
     }
 
+    /// Whether staff called it completed (lifecycle.md §9): then nobody's signature ended it, and whatever the vendor
+    /// would hand out is no signed document. Without the audit trail, that not even one signer is done has to do.
+    async fn is_completed_by_hand(&self, id: &ProviderEnvelopeId) -> Result<bool, ProviderError> {
+        let document = self.document(id).await?;
+        if !wire::is_completed(&document) || !wire::lacks_signatures(&document) {
+            return Ok(false);
+        }
+        Ok(match self.ending(id, &[REVISED, SENT, COMPLETED_BY_HAND, PAID_BY_HAND]).await? {
+            Some((action, _)) => matches!(action, COMPLETED_BY_HAND | PAID_BY_HAND),
+            None => wire::signers(&document).iter().all(|signer| !signer.has_completed),
+        })
+    }
+
     /// The sealed document; with a sandbox key, which is refused that one, the plain one with its watermark.
     pub(super) async fn fetch(&self, id: &ProviderEnvelopeId) -> Result<Bytes, ProviderError> {
+        if self.is_completed_by_hand(id).await? {
+            return Err(ProviderError::invalid("completed_by_hand"));
+        }
         let (word, operation) = if self.sandbox {
             ("download", limits::DOWNLOAD)
         } else {

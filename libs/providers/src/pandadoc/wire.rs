@@ -138,6 +138,17 @@ pub(super) fn ended_before_its_time(document: &Value) -> bool {
     matches!((due, ended), (Some(due), Some(ended)) if ended < due)
 }
 
+/// Whether the vendor says that nothing is left to do.
+pub(super) fn is_completed(document: &Value) -> bool {
+    matches!(reading::text(document, &["/status"]), Some("document.completed" | "document.paid"))
+}
+
+/// Whether a signer is not done, or none has signed: worth asking how it came to its end. A document may have nothing
+/// to sign in it, so it is no proof.
+pub(super) fn lacks_signatures(document: &Value) -> bool {
+    is_unsigned(document) || signers(document).iter().any(|signer| !signer.has_completed)
+}
+
 /// Whether no signer's signature has a date: then staff set the end by hand, and nothing proves a signature.
 pub(super) fn is_unsigned(document: &Value) -> bool {
     let signers = signers(document);

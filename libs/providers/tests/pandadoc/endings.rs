@@ -111,6 +111,49 @@ async fn a_document_that_staff_completed_shows_that_nobody_signed() {
 }
 
 #[tokio::test]
+async fn what_staff_completed_has_no_signed_document_and_none_is_fetched() {
+    let office = Office::open().await;
+    let adapter = office.adapter(By::Key);
+    for (number, signed, trail) in [(1, false, true), (2, true, true), (3, false, false)] {
+        let id = office.sent(&adapter, number).await;
+        if signed {
+            office.act(&id, "sign").await;
+        }
+        office.act(&id, "complete-by-hand").await;
+        if !trail {
+            let path = format!("/public/v2/documents/{id}/audit-trail");
+            office.spoil("GET", &path, json!({"status": 403})).await;
+        }
+        let refused = adapter.download(&id).await.expect_err("nobody's signature ended it");
+        assert_eq!((refused.class, refused.retry), (Class::InvalidRequest, Retry::Never), "{number}");
+        assert_eq!(refused.code, "completed_by_hand", "{number}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_taken_back_and_signed_anew_after_a_completion_by_hand_is_fetched() {
+    let office = Office::open().await;
+    let adapter = office.adapter(By::Key);
+    let id = office.sent(&adapter, 1).await;
+    office.act(&id, "complete-by-hand").await;
+    adapter.reopen(&id).await.expect("a draft again");
+    adapter.send(&id, &parties(), None, "no key").await.expect("sent");
+    for _ in 0..2 {
+        office.act(&id, "sign").await;
+    }
+    let fetch = async {
+        loop {
+            match adapter.download(&id).await {
+                Ok(document) => return document,
+                Err(error) => assert_eq!(error.class, Class::NotReady, "{error}"),
+            }
+        }
+    };
+    let document = tokio::time::timeout(super::PATIENCE, fetch).await.expect("it is there in time");
+    assert!(document.starts_with(b"%PDF-"));
+}
+
+#[tokio::test]
 async fn why_somebody_declined_stands_in_the_audit_trail() {
     let office = Office::open().await;
     let adapter = office.adapter(By::Key);
@@ -135,34 +178,6 @@ async fn a_send_that_went_to_the_approvers_is_not_sent_until_they_agree_and_it_i
     assert_eq!(adapter.snapshot(&id).await.expect("an answer").claim, Claim::ApprovalGranted);
     adapter.send(&id, &parties(), None, "no key").await.expect("sent");
     assert_eq!(adapter.snapshot(&id).await.expect("an answer").claim, Claim::Sent);
-}
-
-#[tokio::test]
-async fn what_is_scheduled_waits_and_what_is_under_review_asks_for_attention() {
-    let office = Office::open().await;
-    let adapter = office.adapter(By::Key);
-    let id = office.draft(&adapter, 1).await;
-    office.act(&id, "schedule").await;
-    assert_eq!(adapter.snapshot(&id).await.expect("an answer").claim, Claim::Scheduled);
-    assert_eq!(
-        adapter.send(&id, &parties(), None, "no key").await.expect_err("it waits").class,
-        Class::Conflict
-    );
-    office.act(&id, "send").await;
-    office.act(&id, "suggest").await;
-    assert_eq!(adapter.snapshot(&id).await.expect("an answer").claim, Claim::ChangesSuggested);
-}
-
-#[tokio::test]
-async fn a_reminder_of_somebody_who_is_done_reminds_nobody() {
-    let office = Office::open().await;
-    let adapter = office.adapter(By::Key);
-    let id = office.sent(&adapter, 1).await;
-    let path = format!("/public/v1/documents/{id}/send-reminder");
-    let failed = json!({"result": [{"recipient_id": "r1", "email": {"status": "error", "detail": "done"}}]});
-    office.spoil("POST", &path, json!({"status": 200, "body": failed})).await;
-    let nobody = adapter.remind(&id).await.expect_err("nobody was reminded");
-    assert_eq!((nobody.class, nobody.code.as_str()), (Class::Conflict, "nobody_to_remind"));
 }
 
 #[tokio::test]
@@ -196,6 +211,34 @@ async fn a_void_that_is_refused_takes_no_document_away_that_somebody_was_sent() 
     let refused = adapter.void(&id, "too late").await.expect_err("it waits for money");
     assert_eq!(refused.class, Class::Conflict);
     assert_eq!(adapter.snapshot(&id).await.expect("it is still there").claim, Claim::PaymentDue);
+}
+
+#[tokio::test]
+async fn what_is_scheduled_waits_and_what_is_under_review_asks_for_attention() {
+    let office = Office::open().await;
+    let adapter = office.adapter(By::Key);
+    let id = office.draft(&adapter, 1).await;
+    office.act(&id, "schedule").await;
+    assert_eq!(adapter.snapshot(&id).await.expect("an answer").claim, Claim::Scheduled);
+    assert_eq!(
+        adapter.send(&id, &parties(), None, "no key").await.expect_err("it waits").class,
+        Class::Conflict
+    );
+    office.act(&id, "send").await;
+    office.act(&id, "suggest").await;
+    assert_eq!(adapter.snapshot(&id).await.expect("an answer").claim, Claim::ChangesSuggested);
+}
+
+#[tokio::test]
+async fn a_reminder_of_somebody_who_is_done_reminds_nobody() {
+    let office = Office::open().await;
+    let adapter = office.adapter(By::Key);
+    let id = office.sent(&adapter, 1).await;
+    let path = format!("/public/v1/documents/{id}/send-reminder");
+    let failed = json!({"result": [{"recipient_id": "r1", "email": {"status": "error", "detail": "done"}}]});
+    office.spoil("POST", &path, json!({"status": 200, "body": failed})).await;
+    let nobody = adapter.remind(&id).await.expect_err("nobody was reminded");
+    assert_eq!((nobody.class, nobody.code.as_str()), (Class::Conflict, "nobody_to_remind"));
 }
 
 #[tokio::test]
