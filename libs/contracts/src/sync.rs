@@ -18,8 +18,15 @@ const SCHEMA: u32 = 1;
 wire_enum!(Phase = wire::Phase { Open, Sent, Final });
 wire_enum!(SkipReason = wire::SkipReason { Older, Unchanged, Orphaned });
 wire_enum!(
-    TriggerIgnored =
-        wire::TriggerIgnoredReason { Echo, Actor, Overtaken, AlreadyTaken, InputMissing, RecordGone }
+    TriggerIgnored = wire::TriggerIgnoredReason {
+        Echo,
+        Actor,
+        Overtaken,
+        AlreadyTaken,
+        InputMissing,
+        RecordGone,
+        Discarded
+    }
 );
 wire_enum!(LinkState = wire::LinkState { Unlinked, Linked, SentMarked, Final });
 

@@ -12,7 +12,8 @@ use domain::ids::ConnectionId;
 use domain::intake::Meaning;
 use domain::time::Timestamp;
 use event_log::{
-    AppendError, Category, EntityError, EventLog, Position, ReadError, Recorded, RecordedEvent, Tailed,
+    AppendError, Category, DeadLetter, EntityError, EventLog, Position, ReadError, Recorded, RecordedEvent,
+    Tailed,
 };
 use futures::StreamExt as _;
 use projection::{Projection, ProjectionError, View};
@@ -88,6 +89,16 @@ pub struct Answered {
 
 type Waiting = BTreeMap<(String, i64, &'static str), i64>;
 
+/// A signal that nothing was said of yet.
+struct Open {
+    /// Where it waits.
+    name: &'static str,
+    /// When it was stored.
+    recorded_at: Timestamp,
+    /// The signal, without what is personal in it; `None` for one that this version cannot read.
+    signal: Option<Box<Accepted>>,
+}
+
 impl Desk {
     /// The desk of `consumer`, which settles in `category` the signals that `settles` picks.
     pub fn new(
@@ -135,8 +146,15 @@ impl Desk {
         for (connection, received_at) in parked {
             *waiting.entry((connection.to_string(), hour_of(received_at), names::EARLY)).or_default() += 1;
         }
-        self.dead_letters(position, &mut waiting).await?;
-        let complete = self.in_flight(handled, upto, position, &mut waiting).await?;
+        let (open, complete) = self.open(handled, upto, position).await?;
+        for Open { name, recorded_at, signal } in open {
+            // What cannot be read counts for the connection without a name, in the hour it was stored: one record must
+            // not keep the ledger from answering.
+            let nameless = || (names::NAMELESS.to_owned(), recorded_at);
+            let (connection, at) =
+                signal.map_or_else(nameless, |signal| (signal.connection.to_string(), signal.received_at));
+            *waiting.entry((connection, hour_of(at), name)).or_default() += 1;
+        }
         waiting.retain(|(connection, ..), _| asked.connection.is_empty() || *connection == asked.connection);
         add_waiting(&mut counted, &waiting, asked.since_ms);
         let intake_head = self.log.head(Category::Intake).await?;
@@ -169,6 +187,20 @@ impl Desk {
         Ok(())
     }
 
+    /// The signals that came in and of which nothing was said yet: on their way to the consumer, tried again by it, or
+    /// waiting for a person as dead letters. Without what is personal in them. `None` when the consumer is too far
+    /// behind to look through them all.
+    ///
+    /// # Errors
+    /// When the log does not answer.
+    pub async fn unsettled(&self) -> Result<Option<Vec<Accepted>>, DeskError> {
+        let told = self.log.head(self.category).await?;
+        let upto = self.log.head(Category::Intake).await?;
+        let handled = self.log.consumed(self.consumer).await?;
+        let (open, complete) = self.open(handled, upto, told).await?;
+        Ok(complete.then(|| open.into_iter().filter_map(|open| open.signal).map(|signal| *signal).collect()))
+    }
+
     async fn reach(&self, upto: Position, wait: bool) -> Result<Position, DeskError> {
         let reached = async {
             loop {
@@ -185,13 +217,22 @@ impl Desk {
         }
     }
 
-    async fn dead_letters(&self, counted: Position, waiting: &mut Waiting) -> Result<(), DeskError> {
-        for letter in self.log.dead_letters(self.consumer).await? {
+    /// Every signal that nothing was said of up to `counted`, and whether that is all of them.
+    async fn open(
+        &self,
+        handled: Position,
+        upto: Position,
+        counted: Position,
+    ) -> Result<(Vec<Open>, bool), DeskError> {
+        let mut open = Vec::new();
+        let letters = self.log.dead_letters(self.consumer).await?;
+        for letter in &letters {
             if let Some(recorded) = self.settler.commit_at(&letter.entity, letter.position.0).await? {
-                self.wait(&recorded, counted, names::DEAD_LETTER, waiting).await?;
+                self.look(&recorded, counted, names::DEAD_LETTER, &mut open).await?;
             }
         }
-        Ok(())
+        let complete = self.in_flight(handled, upto, counted, &letters, &mut open).await?;
+        Ok((open, complete))
     }
 
     /// What lies between what is handled and where the question ends; `false` when there is too much of it.
@@ -200,19 +241,19 @@ impl Desk {
         handled: Position,
         upto: Position,
         counted: Position,
-        waiting: &mut Waiting,
+        letters: &[DeadLetter],
+        open: &mut Vec<Open>,
     ) -> Result<bool, DeskError> {
         if handled >= upto {
             return Ok(true);
         }
-        let letters = self.log.dead_letters(self.consumer).await?;
         let mut tail = self.log.tail(Category::Intake, handled);
         for _ in 0..SCAN_MAX {
             match tail.next().await.transpose()? {
                 Some(Tailed::Commit(recorded)) if recorded.position <= upto => {
                     let given_up = letters.iter().any(|letter| letter.position == recorded.position);
                     if !given_up {
-                        self.wait(&recorded, counted, names::IN_FLIGHT, waiting).await?;
+                        self.look(&recorded, counted, names::IN_FLIGHT, open).await?;
                     }
                     if recorded.position == upto {
                         return Ok(true);
@@ -225,24 +266,20 @@ impl Desk {
         Ok(false)
     }
 
-    /// Counts the signals of a commit that nothing was said about up to `counted`. What cannot be read counts for the
-    /// connection without a name, in the hour it was stored: one record must not keep the ledger from answering.
-    async fn wait(
+    /// Adds the signals of a commit that nothing was said about up to `counted`.
+    async fn look(
         &self,
         recorded: &Recorded,
         counted: Position,
         name: &'static str,
-        waiting: &mut Waiting,
+        open: &mut Vec<Open>,
     ) -> Result<(), DeskError> {
         let (mine, unreadable) = self.mine(recorded);
-        if unreadable > 0 {
-            let key = (names::NAMELESS.to_owned(), hour_of(recorded.recorded_at), name);
-            *waiting.entry(key).or_default() += unreadable;
-        }
+        let one = |signal| Open { name, recorded_at: recorded.recorded_at, signal };
+        open.extend((0..unreadable).map(|_| one(None)));
         for (event, accepted) in mine {
             if !self.settler.told_until(recorded.entity.tenant(), &event.id, counted).await? {
-                let key = (accepted.connection.to_string(), hour_of(accepted.received_at), name);
-                *waiting.entry(key).or_default() += 1;
+                open.push(one(Some(accepted)));
             }
         }
         Ok(())

@@ -54,7 +54,8 @@ impl Fate {
                 reason @ (TriggerIgnored::Echo
                 | TriggerIgnored::Actor
                 | TriggerIgnored::Overtaken
-                | TriggerIgnored::AlreadyTaken),
+                | TriggerIgnored::AlreadyTaken
+                | TriggerIgnored::Discarded),
             ) => (Settlement::Ignored, reason.code()),
             Fate::Taken => (Settlement::Applied, ""),
         }

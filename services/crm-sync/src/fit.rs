@@ -1,14 +1,17 @@
 //! One change of a record and one flow that it fits: who may have made it, and the key of the envelope it asks for.
 
+use contracts::intake::Accepted;
 use contracts::wire::envelope::Stage as WireStage;
 use domain::ids::TenantId;
 use domain::intake::{Actor, RecordChange, RecordRef};
 use domain::sync::{SyncEvent, Trigger};
 use domain::time::Timestamp;
-use runtime::config::{Flow, Loaded};
+use event_log::{Recorded, RecordedEvent, TraceContext};
+use runtime::config::{Connection, Flow, Loaded};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use crate::context;
 use crate::stands::KEY_PREFIX;
 use crate::stop::Stop;
 use crate::story::{Cause, Story};
@@ -49,6 +52,46 @@ pub fn found_at(story: &Story) -> Option<Timestamp> {
         | SyncEvent::DeadLettered { .. }
         | SyncEvent::Orphaned { .. } => None,
     })
+}
+
+/// A change that a signal told.
+pub struct Told<'a> {
+    pub loaded: &'a Loaded,
+    pub connection: &'a Connection,
+    pub event: &'a RecordedEvent,
+    pub recorded: &'a Recorded,
+    pub signal: &'a Accepted,
+    pub change: &'a RecordChange,
+}
+
+impl<'a> Told<'a> {
+    /// The change beside each flow that waits for changes of its kind.
+    pub fn fits(&self) -> impl Iterator<Item = Fit<'a>> {
+        let Told { loaded, connection, event, recorded, signal, change } = *self;
+        let context = context::of_change(&signal.event, change);
+        let waits =
+            |flow: &&Flow| flow.when.connection == signal.connection && flow.when.event == signal.event;
+        loaded.flows().iter().filter(waits).map(move |flow| Fit {
+            loaded,
+            flow,
+            tenant: connection.tenant.clone(),
+            kind: &connection.kind,
+            record: RecordRef {
+                connection: signal.connection.clone(),
+                object_type: change.object_type.clone(),
+                object_id: change.object_id.clone(),
+            },
+            change,
+            context: context.clone(),
+            heard_at: signal.received_at,
+            found: false,
+            cause: Cause {
+                event: Some(event.id),
+                correlation_id: recorded.correlation_id.clone(),
+                trace: TraceContext::current(),
+            },
+        })
+    }
 }
 
 impl Fit<'_> {

@@ -16,6 +16,7 @@ use tonic::{Request, Response, Status};
 use crate::book::Book;
 use crate::request::wire_record;
 use crate::stop::Stop;
+use crate::trigger::Triggers;
 use crate::write::{Target, Writes};
 use crate::{TRIGGERS, WRITES, sweep};
 
@@ -34,6 +35,7 @@ const REASON_BYTES_MAX: usize = 200;
 #[derive(Clone)]
 pub struct Service {
     log: EventLog,
+    triggers: Arc<Triggers>,
     writes: Arc<Writes>,
     desk: Desk,
     book: Projection<Book>,
@@ -43,12 +45,13 @@ pub struct Service {
 impl Service {
     pub(crate) const fn new(
         log: EventLog,
+        triggers: Arc<Triggers>,
         writes: Arc<Writes>,
         desk: Desk,
         book: Projection<Book>,
         jobs: Jobs,
     ) -> Self {
-        Self { log, writes, desk, book, jobs }
+        Self { log, triggers, writes, desk, book, jobs }
     }
 
     /// The records of one envelope, whichever tenant it belongs to, and the envelope's version.
@@ -177,7 +180,8 @@ impl CrmSyncService for Service {
             return Err(Status::invalid_argument("reason: give 1 to 200 bytes, without personal data"));
         }
         if consumer == TRIGGERS {
-            // Whatever a person discards is settled by that: the ledger names it.
+            // Whatever a person discards is settled by that: no sweep takes it up, and the ledger names it.
+            self.triggers.let_go(Position(request.position)).await.map_err(refuse)?;
             let settled = self.desk.discard(Position(request.position), self.writes.clock.now()).await;
             settled.map_err(|error| Status::unavailable(error.to_string()))?;
         }

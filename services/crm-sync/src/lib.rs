@@ -19,6 +19,7 @@ mod book;
 mod config;
 mod context;
 mod desired;
+mod discard;
 mod echo;
 mod fate;
 mod fit;
@@ -128,7 +129,7 @@ impl CrmSync {
             histories,
             stories,
             orchestrator,
-            settler: desk.settler().clone(),
+            desk: desk.clone(),
             settings,
         };
         let triggers = Arc::new(triggers);
@@ -139,7 +140,8 @@ impl CrmSync {
     /// The gRPC service, to be served by the one recipe.
     pub fn routes(&self) -> CrmSyncServiceServer<Service> {
         let (desk, book, jobs) = (self.desk.clone(), self.book.clone(), self.jobs.clone());
-        CrmSyncServiceServer::new(Service::new(self.log.clone(), self.writes.clone(), desk, book, jobs))
+        let (triggers, writes) = (self.triggers.clone(), self.writes.clone());
+        CrmSyncServiceServer::new(Service::new(self.log.clone(), triggers, writes, desk, book, jobs))
     }
 
     /// Follows the log until `tasks` stop.

@@ -4,11 +4,11 @@ use async_trait::async_trait;
 use contracts::intake::{Accepted, IntakeEvent};
 use contracts::wire::envelope::{Envelope, Stage as WireStage};
 use crms::{Class, Crm};
-use domain::intake::{Actor, Meaning, RecordChange, RecordRef};
+use domain::intake::{Actor, Meaning, RecordChange};
 use domain::retry::Retry;
 use domain::sync::{SyncEvent, Taken, TriggerIgnored, is_echo};
-use event_log::{Category, Delivery, EventLog, Handler, Outcome, RecordedEvent};
-use ledger::Settler;
+use event_log::{Category, Delivery, EventLog, Handler, Outcome, Recorded, RecordedEvent};
+use ledger::Desk;
 use runtime::clock::Clock;
 use runtime::config::{SharedConfiguration, Write};
 use serde_json::Value;
@@ -17,12 +17,12 @@ use tracing::Instrument;
 use crate::adapters::Adapters;
 use crate::config::Settings;
 use crate::fate::Fate;
-use crate::fit::{ANSWERED_AFTER_MS, Fit, ended_without_contract, found_at};
+use crate::fit::{ANSWERED_AFTER_MS, Fit, Told, ended_without_contract, found_at};
 use crate::history::Histories;
 use crate::orchestrator::{AskError, Orchestrator};
 use crate::request::{RequestError, Source, wire_record};
 use crate::stop::Stop;
-use crate::story::{Cause, Stories, Story};
+use crate::story::{Stories, Story};
 use crate::{context, desired, echo, fate, names};
 
 /// Takes triggers.
@@ -34,7 +34,7 @@ pub struct Triggers {
     pub(crate) histories: Histories,
     pub(crate) stories: Stories,
     pub(crate) orchestrator: Orchestrator,
-    pub(crate) settler: Settler,
+    pub(crate) desk: Desk,
     pub(crate) settings: Settings,
 }
 
@@ -59,46 +59,23 @@ impl Triggers {
             return Ok(());
         };
         let Meaning::Record(change) = &signal.meaning else { return Ok(()) };
-        let fate = self.judge(event, delivery, &signal, change).await?;
-        fate::tell(&self.settler, delivery, event, &signal, fate, self.clock.now()).await
+        let fate = self.judge(event, &delivery.recorded, &signal, change).await?;
+        fate::tell(self.desk.settler(), delivery, event, &signal, fate, self.clock.now()).await
     }
 
     /// Shows the change to every flow.
     async fn judge(
         &self,
         event: &RecordedEvent,
-        delivery: &Delivery,
+        recorded: &Recorded,
         signal: &Accepted,
         change: &RecordChange,
     ) -> Result<Fate, Stop> {
         let loaded = self.configuration.current();
         let Some(connection) = loaded.connection(&signal.connection) else { return Ok(Fate::NotConfigured) };
         let mut fate = Fate::NoFlow;
-        let context = context::of_change(&signal.event, change);
-        for flow in loaded.flows() {
-            if flow.when.connection != signal.connection || flow.when.event != signal.event {
-                continue;
-            }
-            let fit = Fit {
-                loaded: &loaded,
-                flow,
-                tenant: connection.tenant.clone(),
-                kind: &connection.kind,
-                record: RecordRef {
-                    connection: signal.connection.clone(),
-                    object_type: change.object_type.clone(),
-                    object_id: change.object_id.clone(),
-                },
-                change,
-                context: context.clone(),
-                heard_at: signal.received_at,
-                found: false,
-                cause: Cause {
-                    event: Some(event.id),
-                    correlation_id: delivery.recorded.correlation_id.clone(),
-                    trace: event_log::TraceContext::current(),
-                },
-            };
+        let told = Told { loaded: &loaded, connection, event, recorded, signal, change };
+        for fit in told.fits() {
             let found = if fit.holds()? { self.take(&fit).await? } else { Fate::ConditionFalse };
             fate = fate.max(found);
         }
@@ -251,7 +228,12 @@ impl Triggers {
         self.ignore(fit, story, TriggerIgnored::InputMissing).await
     }
 
-    async fn ignore(&self, fit: &Fit<'_>, story: &mut Story, reason: TriggerIgnored) -> Result<Fate, Stop> {
+    pub(crate) async fn ignore(
+        &self,
+        fit: &Fit<'_>,
+        story: &mut Story,
+        reason: TriggerIgnored,
+    ) -> Result<Fate, Stop> {
         let (record, flow, at) = (fit.record.clone(), fit.flow.name.clone(), self.clock.now());
         let fact = SyncEvent::TriggerIgnored { record, flow, reason, at };
         self.stories.tell(story, fact, at, &fit.cause).await?;

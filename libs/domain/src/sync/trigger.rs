@@ -45,6 +45,8 @@ pub enum TriggerIgnored {
     InputMissing,
     /// The record is gone.
     RecordGone,
+    /// It could not be dealt with, and a person discarded it.
+    Discarded,
 }
 
 impl TriggerIgnored {
@@ -57,6 +59,7 @@ impl TriggerIgnored {
             TriggerIgnored::AlreadyTaken => "already_taken",
             TriggerIgnored::InputMissing => "input_missing",
             TriggerIgnored::RecordGone => "record_gone",
+            TriggerIgnored::Discarded => "discarded",
         }
     }
 }

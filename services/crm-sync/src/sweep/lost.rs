@@ -1,7 +1,11 @@
 //! What to think of a change that a sweep came upon.
 
+use contracts::intake::Accepted;
 use contracts::wire::envelope::Envelope;
+use domain::ids::ConnectionId;
+use domain::intake::{Meaning, RecordChange};
 use domain::sync::SyncEvent;
+use jobs::Failure;
 
 use crate::fate::Fate;
 use crate::fit::{ANSWERED_AFTER_MS, Fit, ended_without_contract, found_at};
@@ -9,7 +13,29 @@ use crate::stop::Stop;
 use crate::story::Story;
 use crate::trigger::Triggers;
 
+/// Whether two tell of one occurrence: a property of a record changes once at a time.
+pub fn same(one: &RecordChange, other: &RecordChange) -> bool {
+    one.changed_at == other.changed_at
+        && one.object_type == other.object_type
+        && one.object_id == other.object_id
+        && one.property == other.property
+}
+
 impl Triggers {
+    /// The changes that webhooks told over this connection and that nothing came of yet: they are tried again, or wait
+    /// for a person. Without their values.
+    pub(crate) async fn told(&self, connection: &ConnectionId) -> Result<Vec<RecordChange>, Failure> {
+        let unsettled = self.desk.unsettled().await.map_err(Failure::new)?;
+        let unsettled =
+            unsettled.ok_or_else(|| Failure::new("too much that webhooks told waits to be handled"))?;
+        let ours = unsettled.into_iter().filter(|told| told.connection == *connection);
+        let change = |told: Accepted| match told.meaning {
+            Meaning::Record(change) => Some(change),
+            Meaning::Envelope(_) | Meaning::Nothing(_) => None,
+        };
+        Ok(ours.filter_map(change).collect())
+    }
+
     /// Whether nobody has dealt with this change: it fits, no story tells of it, and no envelope answers it.
     pub(crate) async fn is_lost(&self, fit: &Fit<'_>) -> Result<bool, Stop> {
         if !fit.may_trigger() || !fit.holds()? {

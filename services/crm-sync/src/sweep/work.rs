@@ -1,10 +1,10 @@
 //! One run: every flow of the connection, page by page.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use crms::{Crm, IDS_MAX, LastChange, LastChanges, Place, Wanted};
+use crms::{Crm, CrmError, IDS_MAX, LastChange, LastChanges, Place, Wanted};
 use domain::ids::ConnectionId;
 use domain::intake::{RecordChange, RecordRef};
 use domain::time::Timestamp;
@@ -13,6 +13,7 @@ use jobs::{Failure, Report, Run, Work};
 use runtime::config::{Connection, Flow, Loaded};
 use tokio::time::Instant;
 
+use super::lost::same;
 use super::place::{LEFT_MAX, Marks, before, key};
 use super::wanted::wanted;
 use crate::context;
@@ -40,6 +41,28 @@ struct Round<'a> {
     report: Report,
     /// Why the first record that is left could not be dealt with.
     why: Option<String>,
+    /// What the CRM said when it did not go on with a flow, and the flows.
+    broken: BTreeMap<String, BTreeSet<&'a str>>,
+}
+
+/// What ends the walk of a line before its time.
+enum Halt {
+    /// The CRM does not go on with this line; what it says of another line, only asking it tells.
+    Line(CrmError),
+    /// The run cannot go on.
+    Run(Failure),
+}
+
+impl From<CrmError> for Halt {
+    fn from(error: CrmError) -> Self {
+        Halt::Line(error)
+    }
+}
+
+impl From<Failure> for Halt {
+    fn from(failure: Failure) -> Self {
+        Halt::Run(failure)
+    }
 }
 
 /// One flow and what a CRM is asked for on its behalf.
@@ -78,6 +101,7 @@ impl Work for LostTriggers {
             correlation_id: format!("sweep-{}", hex::encode(runtime::random::new_id())),
             report: Report::default(),
             why: None,
+            broken: BTreeMap::new(),
         };
         // When a flow was first seen is kept before anything can fail.
         let fresh = before(run.started_at, sweep.first_window);
@@ -87,38 +111,20 @@ impl Work for LostTriggers {
         run.keep(&marks.words()).await?;
         let mut overfull = false;
         for line in &lines {
-            let Some(mut mark) = marks.get(&line.key) else { continue };
-            let since = before(mark.at, sweep.overlap).max(mark.from);
-            let bound = mark.walk.map_or(since, |began| began.min(since));
-            let left: Vec<String> = mark.left.iter().cloned().collect();
-            for ids in left.chunks(IDS_MAX) {
-                round.judge(line, ids, mark.from, &mut mark.left).await?;
-            }
-            let mut place = Some(Place::since(since));
-            while let Some(at) = place {
-                let listed = round.crm.changed_since(&line.wanted, &at).await;
-                let listed = listed.map_err(|error| Failure::after(round.report.clone(), error))?;
-                round.judge(line, &listed.ids, bound, &mut mark.left).await?;
-                if mark.left.len() > LEFT_MAX {
-                    // Their place stays: they are listed again. The other flows' records have no part in it.
-                    overfull = true;
-                    break;
+            match round.walk(line, &mut marks, run, began).await {
+                Ok(full) => overfull |= full,
+                // The other flows have no part in it.
+                Err(Halt::Line(error)) => {
+                    let flows = round.broken.entry(error.to_string()).or_default();
+                    flows.insert(line.flow.name.as_str());
                 }
-                mark.at = mark.at.max(listed.newest.unwrap_or(mark.at));
-                mark.walk = listed.next.is_some().then_some(bound);
-                marks.set(&line.key, mark.clone());
-                run.keep(&marks.words()).await?;
-                place = listed.next;
-                if place.is_some() && began.elapsed() >= sweep.run_max {
-                    round.report.more = true;
-                    break;
-                }
+                Err(Halt::Run(failure)) => return Err(Failure::after(round.report, failure)),
             }
         }
         run.keep(&marks.words()).await?;
-        round.report.attention |= marks.left() > 0 || !blind.is_empty();
+        round.report.attention |= marks.left() > 0 || !blind.is_empty() || !round.broken.is_empty();
         let told = round.told(&marks, &blind);
-        if overfull {
+        if overfull || !round.broken.is_empty() {
             return Err(Failure::after(round.report, told));
         }
         round.report.note = told;
@@ -141,7 +147,44 @@ fn lines<'a>(loaded: &'a Loaded, connection: &ConnectionId, crm: &dyn Crm) -> (V
     (lines, blind)
 }
 
-impl Round<'_> {
+impl<'a> Round<'a> {
+    /// Walks the list of one line, page by page, after what was left of it. Says whether more is left than is kept.
+    async fn walk(
+        &mut self,
+        line: &Line<'a>,
+        marks: &mut Marks,
+        run: &Run,
+        began: Instant,
+    ) -> Result<bool, Halt> {
+        let Some(mut mark) = marks.get(&line.key) else { return Ok(false) };
+        let sweep = &self.triggers.settings.sweep;
+        let since = before(mark.at, sweep.overlap).max(mark.from);
+        let bound = mark.walk.map_or(since, |began| began.min(since));
+        let left: Vec<String> = mark.left.iter().cloned().collect();
+        for ids in left.chunks(IDS_MAX) {
+            self.judge(line, ids, mark.from, &mut mark.left).await?;
+        }
+        let mut place = Some(Place::since(since));
+        while let Some(at) = place {
+            let listed = self.crm.changed_since(&line.wanted, &at).await?;
+            self.judge(line, &listed.ids, bound, &mut mark.left).await?;
+            if mark.left.len() > LEFT_MAX {
+                // Their place stays: they are listed again. The other flows' records have no part in it.
+                return Ok(true);
+            }
+            mark.at = mark.at.max(listed.newest.unwrap_or(mark.at));
+            mark.walk = listed.next.is_some().then_some(bound);
+            marks.set(&line.key, mark.clone());
+            run.keep(&marks.words()).await?;
+            place = listed.next;
+            if place.is_some() && began.elapsed() >= sweep.run_max {
+                self.report.more = true;
+                break;
+            }
+        }
+        Ok(false)
+    }
+
     /// Looks at these records, and once more at those whose trigger seems lost; then takes them up.
     async fn judge(
         &mut self,
@@ -149,7 +192,7 @@ impl Round<'_> {
         ids: &[String],
         bound: Timestamp,
         left: &mut BTreeSet<String>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), Halt> {
         let LastChanges { found, failed } = self.changes(line, ids).await?;
         for gone in ids.iter().filter(|id| !found.iter().any(|change| change.object_id == **id)) {
             left.remove(gone);
@@ -174,9 +217,15 @@ impl Round<'_> {
         tokio::time::sleep(self.triggers.settings.sweep.grace).await;
         let LastChanges { found, failed } = self.changes(line, &suspects).await?;
         self.leave_unread(left, failed);
+        let told = self.triggers.told(self.id).await?;
         for change in found {
             let id = change.object_id.clone();
             let change = self.change(line, change);
+            if told.iter().any(|told| same(told, &change)) {
+                // A webhook told it: it is tried again, or waits for a person, and either is none of a sweep's business.
+                left.remove(&id);
+                continue;
+            }
             match self.take_up(&self.fit(line, &change)).await {
                 Ok(found) => {
                     self.report.found += u64::from(found);
@@ -197,10 +246,9 @@ impl Round<'_> {
         Ok(fate == Fate::Taken && self.triggers.is_reconciled(fit).await?)
     }
 
-    async fn changes(&self, line: &Line<'_>, ids: &[String]) -> Result<LastChanges, Failure> {
+    async fn changes(&self, line: &Line<'_>, ids: &[String]) -> Result<LastChanges, CrmError> {
         let Wanted { object_type, property, .. } = &line.wanted;
-        let changes = self.crm.last_changes(object_type, property, ids).await;
-        changes.map_err(|error| Failure::after(self.report.clone(), error))
+        self.crm.last_changes(object_type, property, ids).await
     }
 
     fn change(&self, line: &Line<'_>, last: LastChange) -> RecordChange {
@@ -263,6 +311,10 @@ impl Round<'_> {
         if left > 0 || self.why.is_some() {
             let why = self.why.as_deref().unwrap_or("not asked again yet");
             said.push(format!("{left} could not be taken and are asked for again: {why}"));
+        }
+        for (error, flows) in &self.broken {
+            let flows: Vec<&str> = flows.iter().copied().collect();
+            said.push(format!("not swept to the end, {}: {error}", flows.join(", ")));
         }
         if !blind.is_empty() {
             let flows = blind.join(", ");

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use contracts::wire::common::JobOutcome;
-use contracts::wire::crmsync::{GetLedgerRequest, ListJobsRequest};
+use contracts::wire::crmsync::{DiscardDeadLetterRequest, GetLedgerRequest, ListJobsRequest};
 use contracts::wire::envelope::Stage;
 use domain::intake::Actor;
 use domain::sync::{SyncEvent, TriggerIgnored};
 use domain::time::Timestamp;
 use tonic::Status;
 
+use crate::support::deals::unknown_property;
 use crate::support::{START, TRIGGERS, World};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -234,4 +235,69 @@ async fn a_connection_whose_flows_no_sweep_serves_needs_no_portal_id() {
     world.books.lists();
     let run = world.sweep_of("books").await;
     assert_eq!((run.outcome(), run.attention), (JobOutcome::Done, false), "{}", run.note);
+}
+
+#[tokio::test]
+async fn a_flow_whose_list_the_crm_does_not_give_ends_no_other_flows_sweep() {
+    let world = world().await;
+    world.deals.fails_to_list("contractsent");
+    world.deals.moved("7", "billme", world.clock.now(), Actor::Human);
+    let run = world.sweep().await;
+    assert_eq!((run.outcome(), run.found, run.attention), (JobOutcome::Failed, 1, true), "{}", run.note);
+    assert!(run.note.contains("order-form") && !run.note.contains("billed"), "{}", run.note);
+    // What it kept from it is asked for when it lists again.
+    world.deals.goes_on();
+    world.deals.moved("7", "contractsent", world.clock.now(), Actor::Human);
+    let run = world.sweep().await;
+    assert_eq!((run.outcome(), run.found, run.attention), (JobOutcome::Done, 1, false), "{}", run.note);
+}
+
+#[tokio::test]
+async fn what_a_webhook_told_and_is_still_tried_is_no_finding() {
+    let world = world().await;
+    let at = world.clock.now();
+    for _ in 0..1000 {
+        world.office.refuse(Status::unavailable("restarting"));
+    }
+    world.deals.moved("7", "contractsent", at, Actor::Human);
+    let told = world.change_at(1, "dealstage", "contractsent", Actor::Human, at).await;
+    let run = world.sweep().await;
+    assert_eq!((run.outcome(), run.looked, run.found), (JobOutcome::Done, 1, 0), "{}", run.note);
+    assert!(!run.attention, "{}", run.note);
+    world.office.relents();
+    world.until_handled(TRIGGERS, told).await;
+    assert_eq!(world.sweep().await.found, 0);
+    assert_eq!((world.office.envelopes().len(), found(&world).await), (1, 0));
+}
+
+#[tokio::test]
+async fn what_a_person_discarded_is_taken_up_by_no_sweep_until_the_deal_moves_anew() {
+    let world = world().await;
+    let at = world.clock.now();
+    world.deals.moved("7", "contractsent", at, Actor::Human);
+    world.office.refuse(Status::invalid_argument("parties[0].email: not an e-mail address"));
+    // Not even that can be said on the record: it lies as a dead letter.
+    world.deals.fail([unknown_property()]);
+    let told = world.change_at(1, "dealstage", "contractsent", Actor::Human, at).await;
+    world.until_handled(TRIGGERS, told).await;
+    let [letter] = world.dead_letters().await.try_into().expect("one dead letter");
+    assert_eq!(world.sweep().await.found, 0, "it waits for a person");
+    let request = DiscardDeadLetterRequest {
+        request_id: "d1".to_owned(),
+        consumer: letter.consumer,
+        position: letter.position,
+        reason: "the deal is a test".to_owned(),
+    };
+    assert!(world.client().discard_dead_letter(request).await.expect("an answer").into_inner().found);
+    assert_eq!(world.sweep().await.found, 0);
+    // Nor by another telling of the same change.
+    let again = world.change_at(2, "dealstage", "contractsent", Actor::Human, at).await;
+    world.until_handled(TRIGGERS, again).await;
+    assert!(world.office.envelopes().is_empty());
+    assert_eq!(world.ignored().await, [TriggerIgnored::Discarded]);
+
+    world.clock.advance(MINUTE);
+    world.deals.moved("7", "contractsent", world.clock.now(), Actor::Human);
+    let run = world.sweep().await;
+    assert_eq!((run.found, world.office.envelopes().len()), (1, 1), "{}", run.note);
 }

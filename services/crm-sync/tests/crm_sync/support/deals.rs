@@ -57,6 +57,8 @@ struct Portal {
     page: usize,
     /// So many pages come, and those after them do not.
     breaks_off: Option<usize>,
+    /// Records with this value are not listed.
+    unlisted: Option<String>,
     /// When the last changes are read next, not those of these.
     unread: BTreeSet<String>,
     journal: Vec<Call>,
@@ -138,8 +140,15 @@ impl Deals {
         self.portal.lock().breaks_off = Some(pages);
     }
 
+    /// The records with this value cannot be listed, all others can.
+    pub fn fails_to_list(&self, value: &str) {
+        self.portal.lock().unlisted = Some(value.to_owned());
+    }
+
+    /// Every list comes again, and to its end.
     pub fn goes_on(&self) {
-        self.portal.lock().breaks_off = None;
+        let mut portal = self.portal.lock();
+        (portal.breaks_off, portal.unlisted) = (None, None);
     }
 
     pub fn remove(&self, id: &str) {
@@ -252,6 +261,9 @@ impl Crm for Deals {
             Some(0) => return Err(error(Class::RetryBackoff, Retry::WithBackoff, Some(503), "")),
             Some(pages) => portal.breaks_off = Some(pages - 1),
             None => {}
+        }
+        if portal.unlisted.as_ref().is_some_and(|value| wanted.values.contains(value)) {
+            return Err(error(Class::RetryBackoff, Retry::WithBackoff, Some(503), ""));
         }
         let stands = |id: &str| {
             let value = portal.records.get(id).and_then(|record| record.get(&wanted.property));

@@ -57,6 +57,11 @@ impl Office {
         self.desk.lock().refusals.push(status);
     }
 
+    /// From now on it refuses nothing any more.
+    pub fn relents(&self) {
+        self.desk.lock().refusals.clear();
+    }
+
     /// Every envelope made.
     pub fn envelopes(&self) -> Vec<wire::Envelope> {
         self.desk.lock().envelopes.clone()
