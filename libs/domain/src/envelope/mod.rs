@@ -30,7 +30,7 @@ pub use effect::Effect;
 pub use event::Event;
 pub use evolve::{evolve, replay};
 pub use order::{Adoption, Correlation, Document, Order, SendPolicy};
-pub use react::{may_edit_fields, react, still_needed};
+pub use react::{is_reopened_since, may_edit_fields, may_reopen, react, still_needed};
 pub use reason::{Attention, Correction, CreateFailure, HoldReason, IgnoreReason, VoidReason};
 pub use stage::Stage;
 pub use state::{Artifact, Detection, Digest, Envelope, PartyState, Payment};

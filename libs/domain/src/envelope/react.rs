@@ -114,6 +114,36 @@ pub fn may_edit_fields(envelope: &Envelope, fields_version: u64) -> Result<(), R
     }
 }
 
+/// Whether it may be taken back to draft (T23) by somebody who has seen it in this generation: what signers have, and what
+/// they declined or let expire. A contract that all have signed is not taken back from here; staff may do so at the provider.
+///
+/// # Errors
+/// The stage does not allow it, or it was reopened since.
+pub fn may_reopen(envelope: &Envelope, generation: u32) -> Result<(), Rejection> {
+    if envelope.stage == Stage::Absent {
+        return Err(Rejection::NeverRequested);
+    }
+    let wrong = |wish| Err(Rejection::WrongStage { wish, stage: envelope.stage });
+    if envelope.adoption.is_some() {
+        return wrong("reopen (its owner does, at the provider)");
+    }
+    if envelope.generation != generation {
+        return wrong("reopen (it was reopened since)");
+    }
+    if !envelope.stage.is_out() && !matches!(envelope.stage, Stage::Declined | Stage::Expired) {
+        return wrong("reopen");
+    }
+    if envelope.void_requested.is_some() {
+        return wrong("reopen (it is about to be voided)");
+    }
+    Ok(())
+}
+
+/// Whether it was reopened since that generation, and nobody has sent it again.
+pub fn is_reopened_since(envelope: &Envelope, generation: u32) -> bool {
+    envelope.generation > generation && !envelope.stage.is_out() && !envelope.stage.is_closed()
+}
+
 /// Whether somebody's signature is awaited and wanted.
 pub(super) fn can_be_reminded(envelope: &Envelope) -> bool {
     matches!(envelope.stage, Stage::Sent | Stage::Viewed | Stage::PartiallySigned)

@@ -8,6 +8,7 @@ mod given;
 mod laws;
 mod order_of_arrival;
 mod reconciling;
+mod reopening;
 mod sending;
 mod signing;
 mod strategies;
