@@ -115,6 +115,30 @@ fn the_record_serves_as_correlation_when_none_is_given() {
     assert_eq!(order.correlation.client_reference_id, "deal-20417");
 }
 
+#[test]
+fn an_order_that_is_about_no_record_can_be_found_at_the_provider_by_its_key() {
+    let of = |external_id: &str, client_reference_id: &str| wire::Correlation {
+        external_id: external_id.to_owned(),
+        client_reference_id: client_reference_id.to_owned(),
+    };
+    for (given, expected) in [
+        (None, ("order-1", "order-1")),
+        (Some(of("", "")), ("order-1", "order-1")),
+        (Some(of("20417", "")), ("20417", "20417")),
+        (Some(of("", "deal-20417")), ("order-1", "deal-20417")),
+        (Some(of("20417", "deal-20417")), ("20417", "deal-20417")),
+    ] {
+        let request = wire::CreateEnvelopeRequest {
+            request_id: "order-1".to_owned(),
+            correlation: given,
+            record: None,
+            ..request()
+        };
+        let found = create_request(request).unwrap().order.correlation;
+        assert_eq!((found.external_id.as_str(), found.client_reference_id.as_str()), expected);
+    }
+}
+
 fn shown(events: &[Event]) -> wire::Envelope {
     resource(&EnvelopeId::from_bytes([1; 16]), &"acme".parse().unwrap(), 12, &replay(events))
 }

@@ -51,7 +51,7 @@ pub fn create_request(request: wire::CreateEnvelopeRequest) -> Result<CreateEnve
     let document = check.document(request.document);
     let parties = check.parties(request.parties);
     let send = check.send(request.send);
-    let correlation = check.correlation(request.correlation, record.as_ref());
+    let correlation = check.correlation(request.correlation, record.as_ref(), &request.request_id);
     check.text("title", &request.title, 1, 200);
     check.reminders(&request.remind_after_ms);
 
@@ -196,23 +196,26 @@ impl Check {
         }
     }
 
+    /// Nothing goes to a provider that cannot be searched for there: what nobody names is called by its key.
     fn correlation(
         &mut self,
         correlation: Option<wire::Correlation>,
         record: Option<&RecordRef>,
+        request_id: &str,
     ) -> Correlation {
-        let Some(correlation) = correlation else {
-            return record.map_or_else(Correlation::default, |record| Correlation {
-                external_id: record.object_id.clone(),
-                client_reference_id: format!("{}-{}", record.object_type, record.object_id),
-            });
-        };
-        self.text("correlation.external_id", &correlation.external_id, 0, 200);
-        self.text("correlation.client_reference_id", &correlation.client_reference_id, 0, 200);
-        Correlation {
-            external_id: correlation.external_id,
-            client_reference_id: correlation.client_reference_id,
+        if let Some(given) = &correlation {
+            self.text("correlation.external_id", &given.external_id, 0, 200);
+            self.text("correlation.client_reference_id", &given.client_reference_id, 0, 200);
         }
+        let of_record = |record: &RecordRef| wire::Correlation {
+            external_id: record.object_id.clone(),
+            client_reference_id: format!("{}-{}", record.object_type, record.object_id),
+        };
+        let correlation = correlation.or_else(|| record.map(of_record)).unwrap_or_default();
+        let or = |text: String, other: &str| if text.is_empty() { other.to_owned() } else { text };
+        let external_id = or(correlation.external_id, request_id);
+        let client_reference_id = or(correlation.client_reference_id, &external_id);
+        Correlation { external_id, client_reference_id }
     }
 
     fn reminders(&mut self, remind_after_ms: &[u64]) {
