@@ -16,6 +16,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("projection", &["domain", "contracts", "event-log"]),
     ("ledger", &["domain", "contracts", "event-log", "projection"]),
     ("jobs", &["domain", "event-log", "runtime"]),
+    ("operate", &["domain", "contracts", "event-log", "jobs", "runtime"]),
     ("signatures", &["domain"]),
     ("outbound", &[]),
     ("simulation", &["domain", "outbound"]),

@@ -7,9 +7,10 @@ use contracts::wire::crmsync::crm_sync_service_server::CrmSyncService;
 use domain::ids::EnvelopeId;
 use domain::sync::{Plan, SyncEvent};
 use domain::time::Timestamp;
-use event_log::{Category, Entity, EventLog, Position};
+use event_log::{Category, Entity, EventLog};
 use jobs::Jobs;
 use ledger::{Desk, Waits};
+use operate::DeadLetters;
 use projection::Projection;
 use tonic::{Request, Response, Status};
 
@@ -18,19 +19,10 @@ use crate::request::wire_record;
 use crate::stop::Stop;
 use crate::trigger::Triggers;
 use crate::write::{Target, Writes};
-use crate::{TRIGGERS, WRITES, sweep};
+use crate::{TRIGGERS, WRITES};
 
 /// Consumers whose dead letters an operator looks at.
-const CONSUMERS: [&str; 2] = [TRIGGERS, WRITES];
-/// Most dead letters on a page.
-const PAGE_MAX: usize = 1000;
-/// Dead letters on a page when the caller does not say.
-const PAGE_DEFAULT: usize = 100;
-/// Longest name of a wish, in bytes.
-const REQUEST_ID_BYTES_MAX: usize = 128;
-/// Longest reason, in bytes.
-const REASON_BYTES_MAX: usize = 200;
-
+const CONSUMERS: &[&str] = &[TRIGGERS, WRITES];
 /// The gRPC service. Cheap to clone.
 #[derive(Clone)]
 pub struct Service {
@@ -40,10 +32,11 @@ pub struct Service {
     desk: Desk,
     book: Projection<Book>,
     jobs: Jobs,
+    letters: DeadLetters,
 }
 
 impl Service {
-    pub(crate) const fn new(
+    pub(crate) fn new(
         log: EventLog,
         triggers: Arc<Triggers>,
         writes: Arc<Writes>,
@@ -51,7 +44,8 @@ impl Service {
         book: Projection<Book>,
         jobs: Jobs,
     ) -> Self {
-        Self { log, triggers, writes, desk, book, jobs }
+        let letters = DeadLetters::new(log.clone(), CONSUMERS);
+        Self { log, triggers, writes, desk, book, jobs, letters }
     }
 
     /// The records of one envelope, whichever tenant it belongs to, and the envelope's version.
@@ -71,19 +65,6 @@ impl Service {
         }
         Err(Status::not_found("envelope_id: no such envelope; check the id"))
     }
-}
-
-fn check_request_id(request_id: &str) -> Result<(), Status> {
-    match request_id.len() {
-        1..=REQUEST_ID_BYTES_MAX => Ok(()),
-        _ => Err(Status::invalid_argument("request_id: give 1 to 128 bytes, the same for a repetition")),
-    }
-}
-
-fn known(consumer: &str) -> Result<&'static str, Status> {
-    CONSUMERS.into_iter().find(|known| *known == consumer).ok_or_else(|| {
-        Status::invalid_argument(format!("consumer: unknown; known are {}", CONSUMERS.join(", ")))
-    })
 }
 
 #[tonic::async_trait]
@@ -117,25 +98,8 @@ impl CrmSyncService for Service {
         request: Request<wire::ListDeadLettersRequest>,
     ) -> Result<Response<wire::ListDeadLettersResponse>, Status> {
         let request = request.into_inner();
-        let size = match usize::try_from(request.page_size).unwrap_or(PAGE_MAX) {
-            0 => PAGE_DEFAULT,
-            size => size.min(PAGE_MAX),
-        };
-        let start: usize = match request.page_token.as_str() {
-            "" => 0,
-            token => token.parse().map_err(|_| {
-                Status::invalid_argument("page_token: not a token of an earlier page; start again")
-            })?,
-        };
-        let mut all = Vec::new();
-        for consumer in CONSUMERS {
-            let letters = self.log.dead_letters(consumer).await;
-            all.extend(letters.map_err(|error| Status::unavailable(error.to_string()))?);
-        }
-        all.sort_by_key(|letter| letter.given_up_at);
-        let end = start.saturating_add(size).min(all.len());
-        let dead_letters = all.get(start..end).unwrap_or_default().iter().map(letter).collect();
-        let next_page_token = if end < all.len() { end.to_string() } else { String::new() };
+        let (dead_letters, next_page_token) =
+            self.letters.list(request.page_size, &request.page_token).await?;
         Ok(Response::new(wire::ListDeadLettersResponse { dead_letters, next_page_token }))
     }
 
@@ -160,11 +124,8 @@ impl CrmSyncService for Service {
         &self,
         request: Request<wire::RetryDeadLetterRequest>,
     ) -> Result<Response<wire::RetryDeadLetterResponse>, Status> {
-        let request = request.into_inner();
-        check_request_id(&request.request_id)?;
-        let consumer = known(&request.consumer)?;
-        let found = self.log.retry_dead_letter(consumer, Position(request.position)).await;
-        let found = found.map_err(|error| Status::unavailable(error.to_string()))?;
+        let wire::RetryDeadLetterRequest { request_id, consumer, position } = request.into_inner();
+        let found = self.letters.retry(&request_id, &consumer, position).await?;
         Ok(Response::new(wire::RetryDeadLetterResponse { found }))
     }
 
@@ -172,22 +133,15 @@ impl CrmSyncService for Service {
         &self,
         request: Request<wire::DiscardDeadLetterRequest>,
     ) -> Result<Response<wire::DiscardDeadLetterResponse>, Status> {
-        let request = request.into_inner();
-        check_request_id(&request.request_id)?;
-        let consumer = known(&request.consumer)?;
-        let reason = request.reason.trim();
-        if reason.is_empty() || reason.len() > REASON_BYTES_MAX {
-            return Err(Status::invalid_argument("reason: give 1 to 200 bytes, without personal data"));
-        }
-        if consumer == TRIGGERS {
+        let wire::DiscardDeadLetterRequest { request_id, consumer, position, reason } = request.into_inner();
+        let letter = self.letters.discardable(&request_id, &consumer, position, &reason)?;
+        if letter.consumer == TRIGGERS {
             // Whatever a person discards is settled by that: no sweep takes it up, and the ledger names it.
-            self.triggers.let_go(Position(request.position)).await.map_err(refuse)?;
-            let settled = self.desk.discard(Position(request.position), self.writes.clock.now()).await;
+            self.triggers.let_go(letter.position).await.map_err(refuse)?;
+            let settled = self.desk.discard(letter.position, self.writes.clock.now()).await;
             settled.map_err(|error| Status::unavailable(error.to_string()))?;
         }
-        let found = self.log.discard_dead_letter(consumer, Position(request.position)).await;
-        let found = found.map_err(|error| Status::unavailable(error.to_string()))?;
-        tracing::info!(consumer, position = request.position, reason, "dead letter discarded");
+        let found = self.letters.discard(&letter).await?;
         Ok(Response::new(wire::DiscardDeadLetterResponse { found }))
     }
 
@@ -195,14 +149,17 @@ impl CrmSyncService for Service {
         &self,
         request: Request<wire::ListJobsRequest>,
     ) -> Result<Response<wire::ListJobsResponse>, Status> {
-        sweep::list(&self.jobs, &request.into_inner().connection).await.map(Response::new)
+        let jobs = operate::job::list(&self.jobs, &request.get_ref().connection).await?;
+        Ok(Response::new(wire::ListJobsResponse { jobs }))
     }
 
     async fn run_job(
         &self,
         request: Request<wire::RunJobRequest>,
     ) -> Result<Response<wire::RunJobResponse>, Status> {
-        sweep::run(&self.jobs, request.into_inner()).await.map(Response::new)
+        let wire::RunJobRequest { request_id, connection, name, wait_ms } = request.into_inner();
+        let (job, ended) = operate::job::run(&self.jobs, &request_id, &connection, &name, wait_ms).await?;
+        Ok(Response::new(wire::RunJobResponse { job: Some(job), ended }))
     }
 }
 
@@ -259,17 +216,6 @@ fn planned(version: u64, target: &Target) -> wire::PlannedWrite {
         }
     }
     planned
-}
-
-fn letter(letter: &event_log::DeadLetter) -> wire::DeadLetter {
-    wire::DeadLetter {
-        consumer: letter.consumer.clone(),
-        position: letter.position.0,
-        entity: letter.entity.to_string(),
-        reason: letter.reason.clone(),
-        attempts: letter.attempts,
-        at_ms: letter.given_up_at.0,
-    }
 }
 
 fn refuse(stop: Stop) -> Status {

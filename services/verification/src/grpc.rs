@@ -10,18 +10,18 @@ use domain::time::Timestamp;
 use event_log::TraceContext;
 use futures::{Stream, StreamExt};
 use jobs::Jobs;
+use operate::DeadLetters;
 use projection::Projection;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 use tracing::Instrument as _;
 
-use crate::dead_letters::DeadLetters;
+use crate::dead_letters;
 use crate::intake::{Intake, Verdict};
 use crate::keys;
 use crate::ledger::{self, LedgerView};
 use crate::parked::Parked;
 use crate::quarantine::Quarantine;
-use crate::reconcile;
 use crate::refusal::{Came, ParkedAs};
 
 /// Largest gRPC message taken: a body with its headers.
@@ -154,35 +154,43 @@ impl VerificationService for Service {
         &self,
         request: Request<wire::ListJobsRequest>,
     ) -> Result<Response<wire::ListJobsResponse>, Status> {
-        reconcile::list(&self.jobs, &request.into_inner().connection).await.map(Response::new)
+        let jobs = operate::job::list(&self.jobs, &request.get_ref().connection).await?;
+        Ok(Response::new(wire::ListJobsResponse { jobs }))
     }
 
     async fn run_job(
         &self,
         request: Request<wire::RunJobRequest>,
     ) -> Result<Response<wire::RunJobResponse>, Status> {
-        reconcile::run(&self.jobs, request.into_inner()).await.map(Response::new)
+        let wire::RunJobRequest { request_id, connection, name, wait_ms } = request.into_inner();
+        let (job, ended) = operate::job::run(&self.jobs, &request_id, &connection, &name, wait_ms).await?;
+        Ok(Response::new(wire::RunJobResponse { job: Some(job), ended }))
     }
 
     async fn list_dead_letters(
         &self,
         request: Request<wire::ListDeadLettersRequest>,
     ) -> Result<Response<wire::ListDeadLettersResponse>, Status> {
-        self.dead_letters.list(request.get_ref()).await.map(Response::new)
+        let wire::ListDeadLettersRequest { page_size, page_token } = request.into_inner();
+        let (dead_letters, next_page_token) = self.dead_letters.list(page_size, &page_token).await?;
+        Ok(Response::new(wire::ListDeadLettersResponse { dead_letters, next_page_token }))
     }
 
     async fn retry_dead_letter(
         &self,
         request: Request<wire::RetryDeadLetterRequest>,
     ) -> Result<Response<wire::RetryDeadLetterResponse>, Status> {
-        self.dead_letters.retry(request.get_ref()).await.map(Response::new)
+        let wire::RetryDeadLetterRequest { request_id, consumer, position } = request.into_inner();
+        let found = self.dead_letters.retry(&request_id, &consumer, position).await?;
+        Ok(Response::new(wire::RetryDeadLetterResponse { found }))
     }
 
     async fn discard_dead_letter(
         &self,
         request: Request<wire::DiscardDeadLetterRequest>,
     ) -> Result<Response<wire::DiscardDeadLetterResponse>, Status> {
-        self.dead_letters.discard(request.get_ref()).await.map(Response::new)
+        let found = dead_letters::discard(&self.dead_letters, request.into_inner()).await?;
+        Ok(Response::new(wire::DiscardDeadLetterResponse { found }))
     }
 }
 

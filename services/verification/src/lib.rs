@@ -40,7 +40,6 @@ use runtime::tasks::Tasks;
 use tokio_util::sync::CancellationToken;
 
 use crate::connections::Connections;
-use crate::dead_letters::DeadLetters;
 use crate::grpc::Service;
 use crate::intake::Intake;
 use crate::ledger::LedgerView;
@@ -103,7 +102,7 @@ impl Verification {
             waiting,
             quarantine.clone(),
             jobs.clone(),
-            DeadLetters(log.clone()),
+            DeadLetters::new(log.clone(), dead_letters::CONSUMERS),
         );
         Ok(Self { service, ledger, parked, intake, quarantine, jobs, clock, log })
     }

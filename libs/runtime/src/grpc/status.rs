@@ -19,7 +19,7 @@ pub fn refusal(code: Code, reason: &'static str, message: impl Into<String>) -> 
 pub fn bad_field(field: impl Into<String>, description: impl Into<String>) -> Status {
     let (field, description) = (field.into(), description.into());
     let message = format!("{field}: {description}");
-    let mut details = ErrorDetails::with_error_info("INVALID_FIELD", DOMAIN, HashMap::new());
+    let mut details = ErrorDetails::with_error_info("BAD_REQUEST", DOMAIN, HashMap::new());
     details.add_bad_request_violation(field, description);
     Status::with_error_details(Code::InvalidArgument, message, details)
 }

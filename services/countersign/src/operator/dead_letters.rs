@@ -1,6 +1,7 @@
 //! Work that was given up, by whichever service: shown, tried again, or forgotten.
 
 use anyhow::{Result, ensure};
+use contracts::wire::common::DeadLetter;
 use contracts::wire::{crmsync, envelope, verification};
 
 use super::args::{Ask, DeadLettersVerb, Letter};
@@ -30,6 +31,27 @@ impl Keeper {
             Some("orchestrator") => Keeper::Orchestrator,
             Some(_) | None => Keeper::CrmSync,
         }
+    }
+
+    /// One page of what it tells of, and the token of the next.
+    async fn page(self, ask: &Ask, page_token: String) -> Result<(Vec<DeadLetter>, String)> {
+        Ok(match self {
+            Keeper::Verification => {
+                let request = verification::ListDeadLettersRequest { page_size: PAGE, page_token };
+                let page = by_verification(ask, ask.verification()?.list_dead_letters(request).await)?;
+                (page.dead_letters, page.next_page_token)
+            }
+            Keeper::Orchestrator => {
+                let request = envelope::ListDeadLettersRequest { page_size: PAGE, page_token };
+                let page = by_orchestrator(ask, ask.envelopes()?.list_dead_letters(request).await)?;
+                (page.dead_letters, page.next_page_token)
+            }
+            Keeper::CrmSync => {
+                let request = crmsync::ListDeadLettersRequest { page_size: PAGE, page_token };
+                let page = by_crm_sync(ask, ask.crm_sync()?.list_dead_letters(request).await)?;
+                (page.dead_letters, page.next_page_token)
+            }
+        })
     }
 }
 
@@ -91,58 +113,21 @@ async fn discard(Letter { consumer, position, ask }: &Letter, reason: String) ->
 }
 
 /// Every dead letter of every service, oldest first.
-pub(super) async fn all(ask: &Ask) -> Result<Vec<envelope::DeadLetter>> {
-    let mut letters = of_crm_sync(ask).await?;
-    letters.extend(of_verification(ask).await?);
-    let mut page_token = String::new();
-    for _ in 0..PAGES_MAX {
-        let request = envelope::ListDeadLettersRequest { page_size: PAGE, page_token };
-        let page = by_orchestrator(ask, ask.envelopes()?.list_dead_letters(request).await)?;
-        letters.extend(page.dead_letters);
-        if page.next_page_token.is_empty() {
-            break;
+pub(super) async fn all(ask: &Ask) -> Result<Vec<DeadLetter>> {
+    let mut letters = Vec::new();
+    for keeper in [Keeper::CrmSync, Keeper::Verification, Keeper::Orchestrator] {
+        let mut page_token = String::new();
+        for _ in 0..PAGES_MAX {
+            let (page, next) = keeper.page(ask, page_token).await?;
+            letters.extend(page);
+            if next.is_empty() {
+                break;
+            }
+            page_token = next;
         }
-        page_token = page.next_page_token;
     }
     letters.sort_by_key(|letter| letter.at_ms);
     Ok(letters)
-}
-
-async fn of_crm_sync(ask: &Ask) -> Result<Vec<envelope::DeadLetter>> {
-    let (mut letters, mut page_token) = (Vec::new(), String::new());
-    for _ in 0..PAGES_MAX {
-        let request = crmsync::ListDeadLettersRequest { page_size: PAGE, page_token };
-        let page = by_crm_sync(ask, ask.crm_sync()?.list_dead_letters(request).await)?;
-        letters.extend(page.dead_letters.into_iter().map(same));
-        if page.next_page_token.is_empty() {
-            break;
-        }
-        page_token = page.next_page_token;
-    }
-    Ok(letters)
-}
-
-async fn of_verification(ask: &Ask) -> Result<Vec<envelope::DeadLetter>> {
-    let (mut letters, mut page_token) = (Vec::new(), String::new());
-    for _ in 0..PAGES_MAX {
-        let request = verification::ListDeadLettersRequest { page_size: PAGE, page_token };
-        let page = by_verification(ask, ask.verification()?.list_dead_letters(request).await)?;
-        letters.extend(page.dead_letters.into_iter().map(|letter| {
-            let verification::DeadLetter { consumer, position, entity, reason, attempts, at_ms } = letter;
-            envelope::DeadLetter { consumer, position, entity, reason, attempts, at_ms }
-        }));
-        if page.next_page_token.is_empty() {
-            break;
-        }
-        page_token = page.next_page_token;
-    }
-    Ok(letters)
-}
-
-/// The services tell of dead letters in the same words.
-fn same(letter: crmsync::DeadLetter) -> envelope::DeadLetter {
-    let crmsync::DeadLetter { consumer, position, entity, reason, attempts, at_ms } = letter;
-    envelope::DeadLetter { consumer, position, entity, reason, attempts, at_ms }
 }
 
 async fn list(ask: &Ask) -> Result<()> {
@@ -152,7 +137,7 @@ async fn list(ask: &Ask) -> Result<()> {
         terminal.line("nothing was given up");
         return Ok(());
     }
-    let row = |letter: &envelope::DeadLetter| {
+    let row = |letter: &DeadLetter| {
         vec![
             letter.consumer.clone(),
             letter.position.to_string(),

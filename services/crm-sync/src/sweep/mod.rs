@@ -16,13 +16,9 @@ mod wanted;
 mod work;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use contracts::job;
-use contracts::wire::crmsync as wire;
-use domain::ids::{ConnectionId, OperationKey};
-use jobs::{AskError, Job, Jobs};
-use tonic::Status;
+use domain::ids::ConnectionId;
+use jobs::{Job, Jobs};
 
 use crate::trigger::Triggers;
 use work::LostTriggers;
@@ -31,8 +27,6 @@ use work::LostTriggers;
 const NAME: &str = "lost-triggers";
 /// What the jobs' records are kept under.
 const SERVICE: &str = "crm-sync";
-/// Longest wait for the end of a run.
-const WAIT_MAX: Duration = Duration::from_secs(20);
 
 /// The sweep of every CRM connection that lists what changed.
 pub fn jobs(triggers: &Arc<Triggers>) -> Jobs {
@@ -58,38 +52,4 @@ fn table(triggers: &Arc<Triggers>) -> Vec<Job> {
         work: Arc::new(LostTriggers { triggers: triggers.clone(), connection: connection.clone() }),
     };
     swept.map(job).collect()
-}
-
-/// The jobs of one connection, or of all.
-///
-/// # Errors
-/// When the store does not answer.
-pub async fn list(jobs: &Jobs, connection: &str) -> Result<wire::ListJobsResponse, Status> {
-    let all = jobs.list().await.map_err(|error| Status::unavailable(error.to_string()))?.into_iter();
-    let wanted = all.filter(|job| connection.is_empty() || job.connection.as_str() == connection);
-    Ok(wire::ListJobsResponse { jobs: wanted.map(job::resource).collect() })
-}
-
-/// Runs a job, once for each request id.
-///
-/// # Errors
-/// What is wrong with the request; a job that there is not; a store that does not answer.
-pub async fn run(jobs: &Jobs, request: wire::RunJobRequest) -> Result<wire::RunJobResponse, Status> {
-    let wire::RunJobRequest { request_id, connection, name, wait_ms } = request;
-    request_id
-        .parse::<OperationKey>()
-        .map_err(|error| Status::invalid_argument(format!("request_id: {error}")))?;
-    let connection: ConnectionId =
-        connection.parse().map_err(|error| Status::invalid_argument(format!("connection: {error}")))?;
-    let asked = jobs.ask(&connection, &name, &request_id).await.map_err(refuse)?;
-    let at_most = Duration::from_millis(wait_ms).min(WAIT_MAX);
-    let (standing, ended) = jobs.wait(&connection, &name, asked, at_most).await.map_err(refuse)?;
-    Ok(wire::RunJobResponse { job: Some(job::resource(standing)), ended })
-}
-
-fn refuse(error: AskError) -> Status {
-    match error {
-        AskError::Unknown { .. } => Status::not_found(format!("name: {error}")),
-        AskError::Store(error) => Status::unavailable(error.to_string()),
-    }
 }

@@ -1,12 +1,13 @@
 //! What cannot succeed waits for a person, is listed, and is tried again when they say so.
 
+use contracts::wire::common::DeadLetter;
 use contracts::wire::crmsync as wire;
 
 use crate::support::deals::unknown_property;
 use crate::support::{WRITES, World, completed, created, requested, sent};
 use crate::writes::envelope;
 
-async fn retry(world: &World, letter: &wire::DeadLetter) -> bool {
+async fn retry(world: &World, letter: &DeadLetter) -> bool {
     let request = wire::RetryDeadLetterRequest {
         request_id: "r1".to_owned(),
         consumer: letter.consumer.clone(),

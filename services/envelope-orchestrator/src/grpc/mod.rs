@@ -3,7 +3,6 @@
 mod create;
 mod credits;
 mod edit;
-mod jobs;
 mod ledger;
 mod read;
 mod refuse;
@@ -36,7 +35,7 @@ pub struct Grpc {
     pub(crate) configuration: SharedConfiguration,
     pub(crate) tuning: Arc<Tuning>,
     pub(crate) credits: crate::credits::Credits,
-    pub(crate) jobs: ::jobs::Jobs,
+    pub(crate) jobs: jobs::Jobs,
     pub(crate) desk: Desk,
     pub(crate) shutdown: CancellationToken,
 }
@@ -149,14 +148,17 @@ impl wire::envelope_service_server::EnvelopeService for Grpc {
         &self,
         request: Request<wire::ListDeadLettersRequest>,
     ) -> Result<Response<wire::ListDeadLettersResponse>, Status> {
-        self.dead_letters(request.get_ref()).await.map(Response::new)
+        let wire::ListDeadLettersRequest { page_size, page_token } = request.into_inner();
+        let (dead_letters, next_page_token) = self.letters().list(page_size, &page_token).await?;
+        Ok(Response::new(wire::ListDeadLettersResponse { dead_letters, next_page_token }))
     }
 
     async fn retry_dead_letter(
         &self,
         request: Request<wire::RetryDeadLetterRequest>,
     ) -> Result<Response<wire::RetryDeadLetterResponse>, Status> {
-        let found = self.retry_letter(request.get_ref()).await?;
+        let wire::RetryDeadLetterRequest { request_id, consumer, position } = request.into_inner();
+        let found = self.letters().retry(&request_id, &consumer, position).await?;
         Ok(Response::new(wire::RetryDeadLetterResponse { found }))
     }
 
@@ -164,7 +166,7 @@ impl wire::envelope_service_server::EnvelopeService for Grpc {
         &self,
         request: Request<wire::DiscardDeadLetterRequest>,
     ) -> Result<Response<wire::DiscardDeadLetterResponse>, Status> {
-        let found = self.discard_letter(request.get_ref()).await?;
+        let found = self.discard_letter(request.into_inner()).await?;
         Ok(Response::new(wire::DiscardDeadLetterResponse { found }))
     }
 
@@ -179,14 +181,17 @@ impl wire::envelope_service_server::EnvelopeService for Grpc {
         &self,
         request: Request<wire::ListJobsRequest>,
     ) -> Result<Response<wire::ListJobsResponse>, Status> {
-        self.all_jobs(&request.into_inner().connection).await.map(Response::new)
+        let jobs = operate::job::list(&self.jobs, &request.get_ref().connection).await?;
+        Ok(Response::new(wire::ListJobsResponse { jobs }))
     }
 
     async fn run_job(
         &self,
         request: Request<wire::RunJobRequest>,
     ) -> Result<Response<wire::RunJobResponse>, Status> {
-        self.run_now(request.into_inner()).await.map(Response::new)
+        let wire::RunJobRequest { request_id, connection, name, wait_ms } = request.into_inner();
+        let (job, ended) = operate::job::run(&self.jobs, &request_id, &connection, &name, wait_ms).await?;
+        Ok(Response::new(wire::RunJobResponse { job: Some(job), ended }))
     }
 }
 

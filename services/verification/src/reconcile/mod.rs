@@ -10,15 +10,12 @@ mod health;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use contracts::job;
-use contracts::wire::verification as wire;
 use domain::ids::ConnectionId;
 use event_log::EventLog;
-use jobs::{AskError, Job, Jobs};
+use jobs::{Job, Jobs};
 use projection::Projection;
 use providers::Provider;
 use runtime::clock::Clock;
-use tonic::Status;
 
 use crate::intake::Intake;
 use crate::ledger::LedgerView;
@@ -32,10 +29,6 @@ const HEALTH: &str = "subscription-health";
 const GAPS: &str = "gap-recovery";
 /// What the jobs' records are kept under.
 const SERVICE: &str = "verification";
-/// Longest request id, in bytes.
-const REQUEST_ID_BYTES_MAX: usize = 128;
-/// Longest wait for the end of a run.
-const WAIT_MAX: Duration = Duration::from_secs(20);
 /// Jobs come round no more often than this, however fast the provider lives.
 const EVERY_MIN: Duration = Duration::from_secs(1);
 
@@ -149,40 +142,5 @@ impl Reconciler {
     ) -> Result<Option<domain::time::Timestamp>, jobs::Failure> {
         let Some(known) = self.intake.connections().get(connection) else { return Ok(None) };
         crate::keys::last_arrival(&known, &self.view, connection).map_err(jobs::Failure::new)
-    }
-}
-
-/// The jobs of one connection, or of all.
-///
-/// # Errors
-/// When the store does not answer.
-pub async fn list(jobs: &Jobs, connection: &str) -> Result<wire::ListJobsResponse, Status> {
-    let all = jobs.list().await.map_err(|error| Status::unavailable(error.to_string()))?.into_iter();
-    let wanted = all.filter(|job| connection.is_empty() || job.connection.as_str() == connection);
-    Ok(wire::ListJobsResponse { jobs: wanted.map(job::resource).collect() })
-}
-
-/// Runs a job, once for each request id.
-///
-/// # Errors
-/// What is wrong with the request; a job that there is not; a store that does not answer.
-pub async fn run(jobs: &Jobs, request: wire::RunJobRequest) -> Result<wire::RunJobResponse, Status> {
-    let wire::RunJobRequest { request_id, connection, name, wait_ms } = request;
-    let printable = request_id.chars().all(|c| c.is_ascii_graphic());
-    if request_id.is_empty() || request_id.len() > REQUEST_ID_BYTES_MAX || !printable {
-        return Err(Status::invalid_argument("request_id: 1 to 128 printable ASCII characters"));
-    }
-    let connection: ConnectionId =
-        connection.parse().map_err(|error| Status::invalid_argument(format!("connection: {error}")))?;
-    let asked = jobs.ask(&connection, &name, &request_id).await.map_err(refuse)?;
-    let at_most = Duration::from_millis(wait_ms).min(WAIT_MAX);
-    let (standing, ended) = jobs.wait(&connection, &name, asked, at_most).await.map_err(refuse)?;
-    Ok(wire::RunJobResponse { job: Some(job::resource(standing)), ended })
-}
-
-fn refuse(error: AskError) -> Status {
-    match error {
-        AskError::Unknown { .. } => Status::not_found(format!("name: {error}")),
-        AskError::Store(error) => Status::unavailable(error.to_string()),
     }
 }

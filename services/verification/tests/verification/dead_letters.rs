@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use contracts::intake::{DiscardCause, Discarded, IntakeEvent};
 use contracts::parked::{ERASED, ParkedEvent};
 use contracts::seal::Sealer;
+use contracts::wire::common::DeadLetter;
 use contracts::wire::verification as wire;
 use contracts::{Encoded, intake, parked};
 use domain::ids::{CommandId, EventId};
@@ -42,13 +43,13 @@ async fn append(world: &World, category: Category, encode: impl FnOnce(&EventId)
     world.log.append(&entity, Expected::Any, commit).await.expect("it is kept").position.0
 }
 
-async fn letters(world: &World) -> Vec<wire::DeadLetter> {
+async fn letters(world: &World) -> Vec<DeadLetter> {
     let request = wire::ListDeadLettersRequest::default();
     let answer = world.replica.client.clone().list_dead_letters(request).await.expect("an answer");
     answer.into_inner().dead_letters
 }
 
-async fn retry(world: &World, letter: &wire::DeadLetter) -> bool {
+async fn retry(world: &World, letter: &DeadLetter) -> bool {
     let request = wire::RetryDeadLetterRequest {
         request_id: "r-1".to_owned(),
         consumer: letter.consumer.clone(),

@@ -7,7 +7,7 @@ mod tell;
 use std::sync::Arc;
 use std::time::Duration;
 
-use contracts::wire::common::JobRun;
+use contracts::wire::common::{DeadLetter, JobRun};
 use contracts::wire::crmsync as wire;
 use contracts::wire::crmsync::crm_sync_service_client::CrmSyncServiceClient;
 use contracts::wire::crmsync::crm_sync_service_server::{CrmSyncService, CrmSyncServiceServer};
@@ -129,7 +129,7 @@ impl World {
         answer.job.and_then(|job| job.last).expect("a run")
     }
 
-    pub async fn dead_letters(&self) -> Vec<wire::DeadLetter> {
+    pub async fn dead_letters(&self) -> Vec<DeadLetter> {
         let request = wire::ListDeadLettersRequest::default();
         self.client().list_dead_letters(request).await.expect("a page").into_inner().dead_letters
     }
