@@ -1,6 +1,7 @@
 //! Reads: entities backwards along their commits, categories forwards.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use fjall::{Keyspace, Slice};
@@ -13,6 +14,7 @@ use crate::backend::{Shares, Tail};
 use crate::entity::EntityKey;
 use crate::error::ReadError;
 use crate::heads::COMMANDS_MAX;
+use crate::patience::patiently;
 use crate::{COMMITS_PER_ENTITY_MAX, Category, Entity, Position, Recorded, Tailed, Version, record};
 
 const BATCH_COMMITS_MAX: usize = 512;
@@ -96,7 +98,20 @@ pub(super) fn tail(
     shares: Shares,
     head: watch::Receiver<Position>,
 ) -> Tail {
-    let tailing = Tailing { store, category, shares, head, after, ready: VecDeque::new(), announced: false };
+    tail_by(Arc::new(move |after| batch(store.category(category), after)), after, shares, head)
+}
+
+/// The next commits after a position, and what stopped the reading early.
+type ReadOn = Arc<dyn Fn(Position) -> (Vec<Recorded>, Option<ReadError>) + Send + Sync>;
+
+/// The same, read in this way: tests break it.
+pub(super) fn tail_by(
+    read: ReadOn,
+    after: Position,
+    shares: Shares,
+    head: watch::Receiver<Position>,
+) -> Tail {
+    let tailing = Tailing { read, shares, head, after, ready: VecDeque::new(), announced: false };
     futures::stream::unfold(Some(tailing), |tailing| async {
         let mut tailing = tailing?;
         let item = tailing.next().await?;
@@ -108,8 +123,7 @@ pub(super) fn tail(
 }
 
 struct Tailing {
-    store: Store,
-    category: Category,
+    read: ReadOn,
     shares: Shares,
     head: watch::Receiver<Position>,
     after: Position,
@@ -139,13 +153,21 @@ impl Tailing {
     }
 
     async fn fill(&mut self) -> Result<(), ReadError> {
-        let (store, category, after) = (self.store.clone(), self.category, self.after);
-        let (commits, failure) = blocking(move || batch(store.category(category), after)).await?;
+        let (read, after) = (self.read.clone(), self.after);
+        let next = || {
+            let read = read.clone();
+            async move {
+                match blocking(move || read(after)).await? {
+                    (commits, Some(failure)) if commits.is_empty() => Err(failure),
+                    (commits, _) => Ok(commits),
+                }
+            }
+        };
+        // Whoever follows lives on over a disk that is only busy.
+        let commits = patiently("what comes next in the log", ReadError::is_unavailable, next).await?;
         if let Some(last) = commits.last() {
             self.after = last.position;
             self.announced = false;
-        } else if let Some(failure) = failure {
-            return Err(failure);
         }
         let shares = self.shares;
         self.ready.extend(commits.into_iter().filter(|commit| shares.has(Shares::of(&commit.entity))));
@@ -154,7 +176,7 @@ impl Tailing {
 }
 
 /// The next commits, and what stopped the reading early; commits before a failure are still good.
-fn batch(keyspace: &Keyspace, after: Position) -> (Vec<Recorded>, Option<ReadError>) {
+pub(super) fn batch(keyspace: &Keyspace, after: Position) -> (Vec<Recorded>, Option<ReadError>) {
     let mut commits = Vec::new();
     let mut bytes = 0;
     for item in keyspace.range((after.0 + 1).to_be_bytes()..) {

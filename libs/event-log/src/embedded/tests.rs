@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use bytes::Bytes;
 use domain::ids::CommandId;
 use domain::time::Timestamp;
-use futures::FutureExt as _;
+use futures::{FutureExt as _, StreamExt as _};
 
 use super::writer::{CommitGroup, commit_synced};
 use super::*;
@@ -237,4 +237,32 @@ fn files(dir: &std::path::Path) -> impl Iterator<Item = Vec<u8>> + use<> {
         }
     }
     contents.into_iter()
+}
+
+#[tokio::test]
+async fn a_reader_lives_on_over_a_store_that_does_not_answer_for_a_while() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = Embedded::open(settings(&dir)).await.unwrap();
+    log.append(&entity("one"), Expected::Absent, commit(1)).await.unwrap();
+    let (store, asked) = (log.store.clone(), AtomicUsize::new(0));
+    let read = Arc::new(move |after| match asked.fetch_add(1, Ordering::SeqCst) {
+        0 | 1 => (Vec::new(), Some(ReadError::Unavailable("the disk is busy".to_owned()))),
+        _ => reader::batch(store.category(Category::Intake), after),
+    });
+    let head = log.heads[Category::Intake.index()].clone();
+    let mut tail = reader::tail_by(read, Position::ZERO, Shares::ALL, head);
+    let first = tail.next().await.unwrap().unwrap();
+    assert!(matches!(first, crate::Tailed::Commit(recorded) if recorded.position == Position(1)));
+}
+
+#[tokio::test]
+async fn a_reader_does_not_wait_for_a_record_that_cannot_be_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = Embedded::open(settings(&dir)).await.unwrap();
+    log.append(&entity("one"), Expected::Absent, commit(1)).await.unwrap();
+    let read = Arc::new(|_| (Vec::new(), Some(ReadError::Corrupt("nonsense".to_owned()))));
+    let head = log.heads[Category::Intake.index()].clone();
+    let mut tail = reader::tail_by(read, Position::ZERO, Shares::ALL, head);
+    assert_eq!(tail.next().await, Some(Err(ReadError::Corrupt("nonsense".to_owned()))));
+    assert_eq!(tail.next().await, None);
 }

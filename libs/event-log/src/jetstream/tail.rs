@@ -112,11 +112,14 @@ impl Tailing {
         };
         let Ok(info) = message.info() else {
             self.give_up_reader();
+            sleep(PAUSE).await;
             return Ok(None);
         };
         let (sequence, number, pending) = (info.stream_sequence, info.consumer_sequence, info.pending);
         if number != reader.delivered + 1 || sequence <= self.after {
+            // A replica that lags may deliver the same again: it has time to catch up before it is asked anew.
             self.give_up_reader();
+            sleep(PAUSE).await;
             return Ok(None);
         }
         reader.delivered = number;
