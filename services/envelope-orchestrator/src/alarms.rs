@@ -1,8 +1,10 @@
-//! What a person must look at although nothing failed: the provider contradicts an end, or keeps a signed document.
+//! What a person must look at: the provider contradicts an end, keeps a signed document, refuses our key, or has a second
+//! document of an envelope.
 //!
 //! Each is counted by its kind (alert rules look at the number) and said once with a code that has a page.
 
 use domain::envelope::{Correction, Envelope, Event, IgnoreReason, Stage};
+use domain::ids::{ConnectionId, ProviderEnvelopeId};
 
 use crate::store::Subject;
 
@@ -16,9 +18,13 @@ const OVERTAKEN: &str = "overtaken";
 const REVIVED: &str = "revived";
 /// The signed document was given up.
 const ARTIFACT: &str = "artifact";
+/// A call was answered 401 or 403.
+const KEY: &str = "key";
+/// The provider has another document that names an envelope of ours.
+const TWIN: &str = "twin";
 
 /// All of them.
-const KINDS: [&str; 5] = [ILLEGAL, WITHDRAWN, OVERTAKEN, REVIVED, ARTIFACT];
+const KINDS: [&str; 7] = [ILLEGAL, WITHDRAWN, OVERTAKEN, REVIVED, ARTIFACT, KEY, TWIN];
 
 /// Shows every kind as 0, so that the first one of a process is a rise that an alert rule sees.
 pub fn prepare() {
@@ -34,6 +40,18 @@ pub fn raise(subject: &Subject, before: &Envelope, event: &Event) {
         let stage = before.stage.name();
         tracing::warn!(envelope.id = %subject.id, kind, stage, "CS-ORCH-007: the provider contradicts an end");
     }
+}
+
+/// Counts and says that a provider refuses our key, or does not allow it to this account.
+pub fn key_refused(connection: &ConnectionId, reason: &str) {
+    count(KEY, 1);
+    tracing::error!(%connection, reason, "CS-ORCH-005: the provider refuses our key");
+}
+
+/// Counts and says that a document names an envelope which is another document.
+pub fn twin(subject: &Subject, provider_id: &ProviderEnvelopeId) {
+    count(TWIN, 1);
+    tracing::warn!(envelope.id = %subject.id, provider.id = %provider_id, "CS-ORCH-009: a second document of an envelope");
 }
 
 fn count(kind: &'static str, times: u64) {

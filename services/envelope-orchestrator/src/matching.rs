@@ -13,13 +13,14 @@ use contracts::ledger::Settlement;
 use contracts::seal::Opener;
 use domain::envelope::{Command, Event, Observation, Source, Stage};
 use domain::ids::{ConnectionId, EnvelopeId};
-use domain::intake::{EnvelopeNews, Meaning};
+use domain::intake::{Claim, EnvelopeNews, Meaning};
 use event_log::{Category, DataKey, Recorded, RecordedEvent};
 use ledger::DeskError;
 use providers::{ENVELOPE_ID_KEY, Snapshot};
 
 use crate::Providers;
 use crate::adopt::Adopter;
+use crate::alarms;
 use crate::config::Tuning;
 use crate::directory::{Directory, DirectoryError};
 use crate::store::{Cause, ExecuteError, Store, Subject};
@@ -72,7 +73,11 @@ pub enum Fate {
 /// Whose news it is.
 enum Found {
     Envelope(Subject),
-    Early { named: bool },
+    Early {
+        named: bool,
+    },
+    /// It names an envelope that is another document.
+    Twin,
     Nobodys,
 }
 
@@ -105,6 +110,7 @@ impl Matcher {
         match self.whose(brought).await? {
             Found::Envelope(subject) => self.apply(brought, &subject).await,
             Found::Early { named } => Ok(Fate::Early { named }),
+            Found::Twin => Ok(Fate::Settled(Settlement::Unmatched, "twin")),
             Found::Nobodys => match self.adopt(brought).await? {
                 Some(subject) => self.apply(brought, &subject).await,
                 None => Ok(Fate::Settled(Settlement::Unmatched, "nobodys")),
@@ -119,6 +125,7 @@ impl Matcher {
         brought.news.correlation.extend(snapshot.correlation.clone());
         let subject = match self.whose(&brought).await? {
             Found::Envelope(subject) => Some(subject),
+            Found::Twin => return Ok(Fate::Settled(Settlement::Unmatched, "twin")),
             Found::Early { .. } | Found::Nobodys => self.adopt(&brought).await?,
         };
         let Some(subject) = subject else { return Ok(Fate::Settled(Settlement::Unmatched, "strangers")) };
@@ -190,9 +197,17 @@ impl Matcher {
         if envelope.stage == Stage::Absent {
             return Ok(Found::Early { named: true });
         }
-        let ours = envelope.provider() == Some(connection);
-        let same = envelope.provider_id.as_ref().is_none_or(|known| *known == brought.news.provider_id);
-        Ok(if ours && same { Found::Envelope(subject) } else { Found::Nobodys })
+        if envelope.provider() != Some(connection) {
+            return Ok(Found::Nobodys);
+        }
+        if envelope.provider_id.as_ref().is_none_or(|known| *known == brought.news.provider_id) {
+            return Ok(Found::Envelope(subject));
+        }
+        // gone is what a person would make of it
+        if brought.news.claim != Claim::Deleted {
+            alarms::twin(&subject, &brought.news.provider_id);
+        }
+        Ok(Found::Twin)
     }
 }
 

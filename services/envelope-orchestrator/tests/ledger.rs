@@ -189,6 +189,23 @@ async fn a_document_of_sales_that_came_while_a_create_was_under_way_is_adopted_o
 }
 
 #[tokio::test]
+async fn a_second_document_of_an_envelope_is_nobodys_envelope_though_a_flow_would_take_it_up() {
+    let world = World::new().await;
+    let made = world.create(request("deal-1")).await.unwrap();
+    world.until_stage(&made.envelope_id, Stage::Preparing).await;
+    world.provider.add("p-twin", draft(Claim::Sent, 2));
+    let mut twin = news("p-twin", Claim::Sent, Some(&made.envelope_id));
+    twin.correlation.insert("deal".to_owned(), "20417".to_owned());
+    let position = world.signal(1, "document.sent", twin).await;
+    world.until_handled(position).await;
+    assert_eq!(count(&world, position, "settled.unmatched.twin").await, 1);
+    let request = wire::ListEnvelopesRequest::default();
+    let listed = world.client().list_envelopes(request).await.unwrap().into_inner().envelopes;
+    assert_eq!(listed.len(), 1, "no second envelope comes of it");
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn an_unknown_consumer_has_no_dead_letters_to_retry() {
     let world = World::new().await;
     let request = wire::ListDeadLettersRequest::default();

@@ -21,6 +21,7 @@ use super::unread::Unread;
 use super::walk::{Walk, again, pass};
 use super::{JUDGED_MAX, Look, Sweeper, Trouble, failed};
 use crate::adopt::Found;
+use crate::alarms;
 use crate::store::{Cause, Subject};
 
 /// The sweep of one connection.
@@ -150,6 +151,9 @@ impl Changed {
         let envelope = self.sweeper.store.load_sealed(&subject).await?.envelope;
         let ours = envelope.provider() == Some(&self.connection);
         let same = envelope.provider_id.as_ref().is_none_or(|known| *known == snapshot.provider_id);
+        if ours && !same {
+            alarms::twin(&subject, &snapshot.provider_id);
+        }
         Ok((ours && same).then_some(subject))
     }
 

@@ -6,6 +6,7 @@ use domain::retry::{Backoff, Retry};
 use providers::{Class, ProviderError};
 
 use super::{Job, Worker};
+use crate::alarms;
 use crate::store::ExecuteError;
 
 /// The outcome of an effect: done, or a reason to stop here.
@@ -63,8 +64,10 @@ impl Worker {
 
     pub(super) fn after(&self, job: &Job, error: &ProviderError, backoff: &Backoff) -> Halt {
         if matches!(error.class, Class::Unauthorized | Class::Forbidden) {
-            tracing::error!(connection = %job.connection, reason = told(error), "CS-ORCH-005: the provider refuses our key");
+            alarms::key_refused(&job.connection, &told(error));
         }
+        let throttled = error.class == Class::RateLimited;
+        let backoff = if throttled { &self.tuning.throttled_backoff } else { backoff };
         let retry = match may_pass(error) {
             // Our own idea of how long it may last, so it follows the pace of the provider's life.
             Retry::After(pause) if error.retry == Retry::Never => Retry::After(self.tuning.scaled(pause)),
