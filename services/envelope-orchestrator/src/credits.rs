@@ -1,4 +1,5 @@
-//! How many credits each connection has used, for vendors that count them.
+//! How many credits each connection has used, for vendors that count them. What is left, and how fast it goes, is told of
+//! all connections together that draw on one pool.
 //!
 //! A view of its own over the category envelopes: how each envelope stands with the credits, what was spent and came
 //! back minute by minute, and when a send was last refused for want of credits. No vendor is asked: none tells. What
@@ -16,7 +17,7 @@ use domain::time::Timestamp;
 use event_log::{Category, Position};
 use projection::{Projection, ProjectionError};
 use runtime::clock::Clock;
-use runtime::config::SharedConfiguration;
+use runtime::config::{Configuration, SharedConfiguration};
 use tokio_util::sync::CancellationToken;
 
 use crate::Providers;
@@ -34,10 +35,13 @@ const MINUTES_PAGE: usize = 5_000;
 #[derive(Clone, Debug)]
 pub struct Account {
     pub(crate) connection: ConnectionId,
+    /// The pool it shares, if it shares one.
+    pub(crate) pool: Option<String>,
+    /// Those of the pool.
     pub(crate) terms: Terms,
-    /// Since the first commit of the log.
-    pub(crate) ever: Count,
-    pub(crate) book: Book,
+    /// What is known of the connection alone.
+    pub(crate) own: Last,
+    /// That of the pool.
     pub(crate) statement: Statement,
     /// Sends that wait for credits.
     pub(crate) held: usize,
@@ -92,7 +96,7 @@ impl Credits {
     fn show(&self) -> Result<(), ProjectionError> {
         for account in self.accounts("")? {
             let connection = account.connection.to_string();
-            let used = account.ever.used(&account.terms);
+            let used = account.own.ever.used(&account.terms);
             let exhausted = u8::from(account.statement.exhausted);
             // a number that nobody knows is no zero
             let remaining = account.statement.remaining.map_or(f64::NAN, |remaining| remaining as f64);
@@ -123,32 +127,56 @@ impl Credits {
     /// While the view is being rebuilt.
     pub fn accounts(&self, wanted: &str) -> Result<Vec<Account>, ProjectionError> {
         let current = self.configuration.current();
-        let named = current.configuration().connections.keys();
+        let configuration = current.configuration();
+        let named = configuration.connections.keys();
         let named = named.filter(|id| wanted.is_empty() || id.as_str() == wanted);
         let counting = named.filter_map(|id| Some((id, (self.providers)(id)?.credits()?)));
-        counting.map(|(id, terms)| self.account(id, terms)).collect()
+        counting.map(|(id, terms)| self.account(configuration, id, terms)).collect()
     }
 
-    fn account(&self, connection: &ConnectionId, terms: Terms) -> Result<Account, ProjectionError> {
+    fn account(
+        &self,
+        configuration: &Configuration,
+        connection: &ConnectionId,
+        own_terms: Terms,
+    ) -> Result<Account, ProjectionError> {
         let now = self.clock.now();
-        let last = self.projection.get(view::LAST, connection.as_str().as_bytes())?;
-        let last = last.and_then(|bytes| Last::read(&bytes)).unwrap_or_default();
-        let mut book = Book { last_spent: last.spent_at, last_refused: last.refused_at, ..Book::default() };
+        let sharing = configuration.sharing_credits_with(connection);
+        // Whoever looked at the dashboard last knows best, whichever connection it was written down at.
+        let known = sharing.iter().filter_map(|id| (self.providers)(id)?.credits()?.known);
+        let terms = Terms { known: known.max_by_key(|(_, at)| *at), ..own_terms };
+        let known = terms.known.map(|(_, at)| at);
         let lately =
             Timestamp(now.0.saturating_sub(i64::try_from(PACE_WINDOW.as_millis()).unwrap_or(i64::MAX)));
-        let known = terms.known.map(|(_, at)| at);
-        self.minutes(connection, known.map_or(lately, |known| known.min(lately)), |at, count| {
-            if known.is_some_and(|known| at.0 >= view::floor(known)) {
-                add(&mut book.since_known, count);
-            }
-            if at >= lately {
-                add(&mut book.lately, count);
-                book.lately_from.get_or_insert(at);
-            }
-        })?;
-        let statement = book.statement(&terms, now);
-        let held = self.holds.waiting(connection);
-        Ok(Account { connection: connection.clone(), terms, ever: last.ever, book, statement, held })
+        let mut book = Book::default();
+        for id in &sharing {
+            let last = self.last(id)?;
+            book.last_spent = book.last_spent.max(last.spent_at);
+            book.last_refused = book.last_refused.max(last.refused_at);
+            self.minutes(id, known.map_or(lately, |known| known.min(lately)), |at, count| {
+                if known.is_some_and(|known| at.0 >= view::floor(known)) {
+                    add(&mut book.since_known, count);
+                }
+                if at >= lately {
+                    add(&mut book.lately, count);
+                    book.lately_from = Some(book.lately_from.map_or(at, |from| from.min(at)));
+                }
+            })?;
+        }
+        let pool = configuration.connections.get(connection).and_then(|known| known.credit_pool.clone());
+        Ok(Account {
+            connection: connection.clone(),
+            pool,
+            terms,
+            own: self.last(connection)?,
+            statement: book.statement(&terms, now),
+            held: self.holds.waiting(connection),
+        })
+    }
+
+    fn last(&self, connection: &ConnectionId) -> Result<Last, ProjectionError> {
+        let last = self.projection.get(view::LAST, connection.as_str().as_bytes())?;
+        Ok(last.and_then(|bytes| Last::read(&bytes)).unwrap_or_default())
     }
 
     /// Every minute from `from` on in which something moved.

@@ -126,7 +126,11 @@ impl Orchestrator {
         let Dependencies { log, clock, configuration, providers, data_dir, tuning } = dependencies;
         let store = Store::new(log, clock);
         let directory = Directory::open(&data_dir, store.clone(), configuration.clone()).await?;
-        let holds = Arc::new(Holds::new(tuning.probe_pause, tuning.turn_pause));
+        let shared = configuration.clone();
+        let pool_of = Box::new(move |connection: &ConnectionId| {
+            shared.current().configuration().sharing_credits_with(connection)
+        });
+        let holds = Arc::new(Holds::new(tuning.probe_pause, tuning.turn_pause, pool_of));
         let credits =
             Credits::open(&data_dir, &store, providers.clone(), configuration.clone(), holds.clone()).await?;
         let tuning = Arc::new(tuning);

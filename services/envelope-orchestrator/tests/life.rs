@@ -46,6 +46,21 @@ async fn a_reviewed_envelope_is_sent_by_a_person_signed_by_two_and_stored() {
     world.stop().await;
 }
 
+#[tokio::test]
+async fn what_is_completed_without_a_signed_document_says_so_and_is_not_asked_again() {
+    let world = World::new().await;
+    world.provider.fail("download", [Fault::Refuse(Class::InvalidRequest)]);
+    let id = world.create(auto("deal-1")).await.unwrap().envelope_id;
+    world.until_stage(&id, Stage::Preparing).await;
+    world.clock.advance(Duration::from_secs(2));
+    world.until_stage(&id, Stage::Sent).await;
+    world.provider.change("p-1", |draft| draft.claim = Claim::Completed);
+    world.signal(1, "envelope.signed", news("p-1", Claim::Completed, None)).await;
+    let done = world.until(&id, |envelope| artifact(envelope) == wire::ArtifactState::Unavailable).await;
+    assert_eq!((done.stage(), world.provider.calls("download")), (Stage::Completed, 1));
+    world.stop().await;
+}
+
 fn artifact(envelope: &wire::Envelope) -> wire::ArtifactState {
     envelope.artifact.as_ref().map(wire::Artifact::state).unwrap_or_default()
 }

@@ -15,9 +15,16 @@ const PROBE: Duration = Duration::from_secs(15 * 60 + 1);
 
 /// Three envelopes that are to be sent, asked for in this order.
 async fn three(world: &World) -> Vec<String> {
+    three_over(world, ["main"; 3]).await
+}
+
+/// The same, over these connections.
+async fn three_over(world: &World, connections: [&str; 3]) -> Vec<String> {
     let mut ids = Vec::new();
-    for number in 1..=3 {
-        let made = world.create(request(&format!("deal-{number}"))).await.expect("it is made");
+    for (number, connection) in (1..).zip(connections) {
+        let wish = request(&format!("deal-{number}"));
+        let wish = wire::CreateEnvelopeRequest { provider: connection.to_owned(), ..wish };
+        let made = world.create(wish).await.expect("it is made");
         let id = made.envelope_id;
         world.until_stage(&id, Stage::Preparing).await;
         ids.push(id);
@@ -67,6 +74,30 @@ async fn sends_without_credits_wait_in_order_and_go_in_order_after_a_top_up() {
     assert_eq!(sent(&world), ["sent p-1", "sent p-2", "sent p-3"]);
     let kinds = world.kinds(&ids[0]).await;
     assert_eq!(kinds.iter().filter(|kind| *kind == "envelope.send_held").count(), 1);
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn connections_that_share_a_pool_of_credits_wait_in_one_line_and_go_in_its_order() {
+    let world = World::with_branch().await;
+    let ids = three_over(&world, ["main", "branch", "main"]).await;
+    world.provider.credits(Some(0));
+    world.send(&ids[0]).await.unwrap();
+    held(&world, &ids[0]).await;
+    for id in &ids[1..] {
+        world.send(id).await.unwrap();
+        world.until_stage(id, Stage::Sending).await;
+    }
+    world.clock.advance(PROBE);
+    world.provider.until(|provider| provider.calls("send p-1") == 2).await;
+    assert_eq!(world.provider.calls("send "), 2, "the other connection does not try while this one waits");
+
+    world.provider.credits(Some(5));
+    world.clock.advance(PROBE);
+    for id in &ids {
+        world.until_stage(id, Stage::Sent).await;
+    }
+    assert_eq!(sent(&world), ["sent p-1", "sent p-2", "sent p-3"]);
     world.stop().await;
 }
 

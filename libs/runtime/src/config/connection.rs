@@ -53,6 +53,11 @@ pub struct Connection {
     /// The account at the provider, where it has a name.
     #[serde(default)]
     pub account: Option<String>,
+    /// Name of the pool of credits that it draws on together with the other connections that say the same: they are
+    /// counted together, and after a refusal their sends wait in one line. Absent for credits of its own: no provider
+    /// tells whose account a key belongs to.
+    #[serde(default)]
+    pub credit_pool: Option<String>,
     /// What is done with the sender's address of a delivery.
     #[serde(default)]
     pub source_ips: SourceIps,

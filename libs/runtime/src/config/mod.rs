@@ -61,6 +61,17 @@ pub struct Configuration {
     pub flows: Vec<Flow>,
 }
 
+impl Configuration {
+    /// The connections that draw on the same credits as this one, in order of their names: those that name the same
+    /// pool, else itself alone.
+    pub fn sharing_credits_with(&self, connection: &ConnectionId) -> Vec<ConnectionId> {
+        let pool = self.connections.get(connection).and_then(|known| known.credit_pool.as_ref());
+        let Some(pool) = pool else { return vec![connection.clone()] };
+        let same = self.connections.iter().filter(|(_, other)| other.credit_pool.as_ref() == Some(pool));
+        same.map(|(id, _)| id.clone()).collect()
+    }
+}
+
 /// One tenant. Has no settings yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

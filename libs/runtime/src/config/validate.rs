@@ -17,8 +17,19 @@ pub(super) fn all(configuration: &Configuration, rules: &[KindRule]) -> Vec<Mist
         mistakes.extend(plain_name(&format!("connections.{id}"), id.as_str()));
         check_connection(configuration, id, connection, rules, &mut mistakes);
     }
+    mistakes.extend(configuration.connections.keys().filter_map(|id| credit_pool(configuration, id)));
     validate_flow::all(configuration, &mut mistakes);
     mistakes
+}
+
+/// A pool is of one vendor: credits of two are not the same.
+fn credit_pool(configuration: &Configuration, id: &ConnectionId) -> Option<Mistake> {
+    let kind = |id: &ConnectionId| configuration.connections.get(id).map(|connection| &connection.kind);
+    let others = configuration.sharing_credits_with(id);
+    let stranger = others.iter().find(|other| *other < id && kind(other) != kind(id))?;
+    let what = format!("connection `{stranger}` of this pool is of another kind");
+    let mend = "give each vendor's credits a pool of their own";
+    Some(Mistake::new(VALUE, format!("connections.{id}.credit_pool"), what, mend))
 }
 
 /// Names that stand in an address or a subject are of plain letters.

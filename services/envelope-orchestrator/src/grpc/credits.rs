@@ -31,19 +31,20 @@ impl Grpc {
 }
 
 fn shown(account: &Account) -> wire::Credits {
-    let Account { connection, terms, ever, book, statement, held } = account;
+    let Account { connection, pool, terms, own, statement, held } = account;
     wire::Credits {
         provider: connection.to_string(),
-        sent: ever.spent,
-        refunded: ever.refunded(terms),
+        sent: own.ever.spent,
+        refunded: own.ever.refunded(terms),
         remaining: statement.remaining,
         exhausted: statement.exhausted,
         used_per_day: statement.per_day,
         runs_out_at_ms: statement.runs_out.map_or(0, |at| at.0),
         known: terms.known.map(|(left, _)| left),
         known_at_ms: terms.known.map_or(0, |(_, at)| at.0),
-        last_sent_at_ms: book.last_spent.map_or(0, |at| at.0),
-        last_refused_at_ms: book.last_refused.map_or(0, |at| at.0),
+        last_sent_at_ms: own.spent_at.map_or(0, |at| at.0),
+        last_refused_at_ms: own.refused_at.map_or(0, |at| at.0),
         held_sends: u32::try_from(*held).unwrap_or(u32::MAX),
+        pool: pool.clone().unwrap_or_default(),
     }
 }

@@ -6,6 +6,7 @@ mod edit;
 mod ledger;
 mod read;
 mod refuse;
+mod reopen;
 mod watch;
 
 use std::sync::Arc;
@@ -92,6 +93,14 @@ impl wire::envelope_service_server::EnvelopeService for Grpc {
     ) -> Result<Response<wire::EditFieldsResponse>, Status> {
         let (envelope, position) = self.edit(request.into_inner()).await?;
         Ok(Response::new(wire::EditFieldsResponse { envelope: Some(envelope), position }))
+    }
+
+    async fn reopen_envelope(
+        &self,
+        request: Request<wire::ReopenEnvelopeRequest>,
+    ) -> Result<Response<wire::ReopenEnvelopeResponse>, Status> {
+        let (envelope, position) = self.reopen(request.into_inner()).await?;
+        Ok(Response::new(wire::ReopenEnvelopeResponse { envelope: Some(envelope), position }))
     }
 
     async fn void_envelope(

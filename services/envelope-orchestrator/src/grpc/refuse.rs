@@ -103,6 +103,24 @@ pub(super) fn provider_refused(id: &EnvelopeId, error: &ProviderError) -> Status
     }
 }
 
+/// A provider did not take it back to draft, or does not say how it stands.
+pub(super) fn reopening_refused(id: &EnvelopeId, error: &ProviderError) -> Status {
+    match error.class {
+        Class::Conflict | Class::InvalidRequest | Class::TooLarge => {
+            told(Code::FailedPrecondition, "REFUSED", error.to_string(), id)
+        }
+        Class::NotFound
+        | Class::Unauthorized
+        | Class::Forbidden
+        | Class::QuotaExhausted
+        | Class::NotReady
+        | Class::Locked
+        | Class::RateLimited
+        | Class::OutcomeUnknown
+        | Class::Transient => provider_refused(id, error),
+    }
+}
+
 /// The provider cannot do it at all.
 pub(super) fn not_offered(id: &EnvelopeId, what: &str) -> Status {
     told(Code::FailedPrecondition, "NOT_OFFERED", format!("the provider does not offer {what}"), id)

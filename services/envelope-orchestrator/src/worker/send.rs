@@ -1,7 +1,7 @@
 //! Sending an envelope to its first signer, for at most one credit.
 //!
 //! A send that the provider does not take is held with its reason: without credits it queues up behind older
-//! sends of the connection ([`crate::holds`]); a 409 is looked into by a GET, because its reason is not told.
+//! sends on the same credits ([`crate::holds`]); a 409 is looked into by a GET, because its reason is not told.
 
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ impl Worker {
             }
         }
         if let Turn::Wait(pause) = self.holds.turn(&job.connection, job.position, self.now()) {
-            return Err(Halt::retry(pause, "sends of this connection wait for credits"));
+            return Err(Halt::retry(pause, "sends wait for credits in their order"));
         }
         let id = job.provider_id()?;
         let key = self.key(job)?;

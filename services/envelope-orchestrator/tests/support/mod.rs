@@ -62,6 +62,18 @@ flows:
       - {connection: crm, record: "{{ metadata.deal }}", on_completed: {status: Signed}}
 "#;
 
+/// A second connection, which draws on the credits of the first.
+const BRANCH: &str = "    credit_pool: house
+  branch:
+    kind: scripted
+    tenant: acme
+    credit_pool: house
+    base_url: http://127.0.0.1:1
+    api_key: {env: KEY}
+    shared_keys: [{id: s1, env: KEY}]
+  crm:
+";
+
 /// The world of one test.
 pub struct World {
     pub provider: Scripted,
@@ -83,6 +95,14 @@ impl World {
         World::open(dir, provider, clock, tuning()).await
     }
 
+    /// A world in which the connection `branch` shares the credits of `main`.
+    pub async fn with_branch() -> World {
+        let dir = Arc::new(TempDir::new().expect("a directory"));
+        let clock = Clock::manual(Timestamp(1_800_000_000_000));
+        let configuration = CONFIGURATION.replacen("  crm:\n", BRANCH, 1);
+        World::configured(dir, Scripted::new(true), clock, tuning(), &configuration).await
+    }
+
     /// A world whose sweeps wait so long for a webhook.
     pub async fn with_grace(sweep_grace: Duration) -> World {
         let dir = Arc::new(TempDir::new().expect("a directory"));
@@ -91,13 +111,23 @@ impl World {
     }
 
     async fn open(dir: Arc<TempDir>, provider: Scripted, clock: Clock, tuning: Tuning) -> World {
+        World::configured(dir, provider, clock, tuning, CONFIGURATION).await
+    }
+
+    async fn configured(
+        dir: Arc<TempDir>,
+        provider: Scripted,
+        clock: Clock,
+        tuning: Tuning,
+        configuration: &str,
+    ) -> World {
         let settings = Settings::Embedded(EmbeddedSettings::in_dir(dir.path().join("log")));
         let log = EventLog::open(settings).await.expect("the log opens");
         let environment = Environment::new(|_| Some("k".repeat(20)));
-        let loaded = Loaded::new(CONFIGURATION, &RULES, &environment).expect("a good configuration");
-        let main: ConnectionId = "main".parse().expect("a name");
+        let loaded = Loaded::new(configuration, &RULES, &environment).expect("a good configuration");
         let adapter: Arc<dyn Provider> = Arc::new(provider.clone());
-        let providers: Providers = Arc::new(move |id| (*id == main).then(|| adapter.clone()));
+        let providers: Providers =
+            Arc::new(move |id| matches!(id.as_str(), "main" | "branch").then(|| adapter.clone()));
         let orchestrator = Orchestrator::new(Dependencies {
             log: log.clone(),
             clock: clock.clone(),

@@ -324,6 +324,19 @@ impl Provider for Scripted {
         Ok(fields_version + 1)
     }
 
+    async fn reopen(&self, id: &ProviderEnvelopeId) -> Result<(), ProviderError> {
+        let fault = self.enter("reopen", format!("reopen {id}"));
+        if let Some(Fault::Refuse(class)) = fault {
+            return Err(error(class));
+        }
+        self.known(id)?;
+        self.change(id.as_str(), |draft| {
+            (draft.claim, draft.signed) = (Claim::Draft, 0);
+            draft.revision = Some(draft.revision.unwrap_or(0) + 1);
+        });
+        self.leave(fault).await
+    }
+
     async fn remind(&self, id: &ProviderEnvelopeId) -> Result<(), ProviderError> {
         match self.enter("remind", format!("remind {id}")) {
             Some(Fault::Refuse(class)) => Err(error(class)),

@@ -140,6 +140,13 @@ impl EnvelopeService for Office {
         Err(Status::unimplemented("not asked by crm-sync"))
     }
 
+    async fn reopen_envelope(
+        &self,
+        _: Request<wire::ReopenEnvelopeRequest>,
+    ) -> Result<Response<wire::ReopenEnvelopeResponse>, Status> {
+        Err(Status::unimplemented("not asked by crm-sync"))
+    }
+
     async fn void_envelope(
         &self,
         _: Request<wire::VoidEnvelopeRequest>,
