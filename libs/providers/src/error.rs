@@ -2,8 +2,13 @@
 
 use std::time::Duration;
 
+use domain::personal::Personal;
 use domain::retry::Retry;
 use outbound::OutboundError;
+use serde_json::Value;
+
+/// Longest words of a vendor that are kept, in bytes: people read them.
+const DETAIL_BYTES_MAX: usize = 500;
 
 /// The neutral classes of lifecycle.md §7, which name the reaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -54,7 +59,7 @@ impl Class {
     }
 }
 
-/// A call that did not bring what was asked for. Holds no text of the vendor's, so it can be logged.
+/// A call that did not bring what was asked for. It shows no text of the vendor's, so it can be logged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("provider call failed: {} (code {code:?}, http {http:?})", class.name())]
 pub struct ProviderError {
@@ -66,6 +71,8 @@ pub struct ProviderError {
     pub http: Option<u16>,
     /// The vendor's or our own stable code; at most 64 characters of `a-z A-Z 0-9 _ . -`, perhaps empty.
     pub code: String,
+    /// What the vendor said of it, for whoever must mend the order; at most 500 bytes. It may name people.
+    pub detail: Option<Personal>,
 }
 
 /// Whether a call changes something at the vendor.
@@ -88,7 +95,19 @@ impl Call {
 impl ProviderError {
     /// An error we found ourselves, before or after the call.
     pub(crate) fn ours(class: Class, retry: Retry, code: &str) -> Self {
-        Self { class, retry, http: None, code: code.to_owned() }
+        Self { class, retry, http: None, code: code.to_owned(), detail: None }
+    }
+
+    /// The same refusal with the vendor's words, which may be a text or a structure.
+    pub(crate) fn saying(self, words: Option<&Value>) -> Self {
+        let text = match words {
+            Some(Value::String(text)) => text.trim().to_owned(),
+            Some(words @ (Value::Object(_) | Value::Array(_))) => words.to_string(),
+            Some(Value::Null | Value::Bool(_) | Value::Number(_)) | None => return self,
+        };
+        let end = text.floor_char_boundary(DETAIL_BYTES_MAX.min(text.len()));
+        let kept = text.get(..end).filter(|kept| !kept.is_empty());
+        Self { detail: kept.map(Personal::new), ..self }
     }
 
     /// The same refusal, taken for "not ready" where these classes are only a matter of time.
@@ -109,7 +128,7 @@ impl ProviderError {
     /// A 2xx answer that does not say what it must.
     pub(crate) fn unreadable(call: Call, http: u16) -> Self {
         let code = "unreadable_answer".to_owned();
-        Self { class: call.unanswered(), retry: Retry::WithBackoff, http: Some(http), code }
+        Self { class: call.unanswered(), retry: Retry::WithBackoff, http: Some(http), code, detail: None }
     }
 
     /// No answer.
@@ -142,7 +161,7 @@ impl ProviderError {
             408 | 500.. => (call.unanswered(), patient),
             _ => (Class::InvalidRequest, Retry::Never),
         };
-        Self { class, retry, http: Some(http), code: stable(code) }
+        Self { class, retry, http: Some(http), code: stable(code), detail: None }
     }
 }
 
@@ -164,6 +183,20 @@ mod tests {
         assert_eq!(class(Call::Read), Class::Transient);
         assert_eq!(ProviderError::answered(Call::Write, 503, "", None).class, Class::OutcomeUnknown);
         assert_eq!(ProviderError::answered(Call::Read, 503, "", None).class, Class::Transient);
+    }
+
+    #[test]
+    fn the_vendors_words_are_bounded_and_no_error_shows_them() {
+        let refused = |words: Value| ProviderError::invalid("wrong").saying(Some(&words));
+        let said = |words| refused(words).detail.as_ref().and_then(Personal::reveal).map(str::to_owned);
+        assert_eq!(
+            said(serde_json::json!({"role": ["missing"]})).as_deref(),
+            Some(r#"{"role":["missing"]}"#)
+        );
+        assert_eq!(said("é".repeat(1_000).into()).map(|text| text.len()), Some(DETAIL_BYTES_MAX));
+        assert_eq!(said(" ".into()), None);
+        let named = refused("dana@buyer.test has no role".into());
+        assert!(named.detail.is_some() && !format!("{named} {named:?}").contains("dana"));
     }
 
     #[test]

@@ -137,7 +137,8 @@ async fn a_refused_creation_fails_for_good() {
     let world = World::new().await;
     world.provider.fail("create", [Fault::Refuse(Class::InvalidRequest)]);
     let made = world.create(request("deal-1")).await.unwrap();
-    world.until_stage(&made.envelope_id, Stage::Failed).await;
+    let failed = world.until_stage(&made.envelope_id, Stage::Failed).await;
+    assert_eq!(failed.reason, "Role Client is missing", "people read what the provider says is wrong");
     assert_eq!(world.provider.calls("create"), 1);
     world.stop().await;
 }

@@ -63,6 +63,8 @@ pub enum Command {
     FailCreate {
         /// Why.
         failure: CreateFailure,
+        /// Why in the provider's words, if it said.
+        reason: Option<Personal>,
         /// Now.
         at: Timestamp,
     },

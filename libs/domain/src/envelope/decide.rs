@@ -41,8 +41,8 @@ pub fn decide(envelope: &Envelope, command: Command) -> Result<Vec<Event>, Rejec
         (_, Command::ConfirmCreated { provider_id, review_link, sent, at }) => {
             confirm_created(&mut decision, provider_id, review_link, sent, at)?;
         }
-        (Stage::Requested | Stage::Creating, Command::FailCreate { failure, at }) => {
-            decision.record(Event::Failed { failure, reason: None, at });
+        (Stage::Requested | Stage::Creating, Command::FailCreate { failure, reason, at }) => {
+            decision.record(Event::Failed { failure, reason, at });
         }
         (Stage::Failed, Command::FailCreate { .. }) => {}
         (_, Command::FailCreate { .. }) => return Err(refuse("fail the creation of", stage)),

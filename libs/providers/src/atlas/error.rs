@@ -23,7 +23,9 @@ pub(super) fn check(
     }
     let body = json_or_null(&response);
     let code = reading::text(&body, &["/code", "/error/code", "/error"]).unwrap_or_default();
-    let mut error = ProviderError::answered(call, response.status, code, response.retry_after());
+    let words = body.pointer("/message").or_else(|| body.pointer("/error/message"));
+    let mut error =
+        ProviderError::answered(call, response.status, code, response.retry_after()).saying(words);
     match (error.class, error.retry) {
         (Class::QuotaExhausted, Retry::WithBackoff) => error.retry = Retry::After(quota_pause),
         (Class::Conflict, Retry::WithBackoff) => error.retry = Retry::After(TWIN_PAUSE),

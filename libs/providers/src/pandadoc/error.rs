@@ -24,7 +24,9 @@ pub(super) fn check(response: Response, call: Call) -> Result<Response, Provider
     }
     let body = json_or_null(&response);
     let code = reading::text(&body, &["/type", "/code"]).unwrap_or_default();
-    let mut error = ProviderError::answered(call, response.status, code, response.retry_after());
+    let words = body.get("detail").or_else(|| body.get("info_message"));
+    let mut error =
+        ProviderError::answered(call, response.status, code, response.retry_after()).saying(words);
     match error.class {
         Class::Forbidden if speaks_of_credits(&body) => {
             error.class = Class::QuotaExhausted;
@@ -116,6 +118,16 @@ mod tests {
             refusal(429, &[], r#"{"type":"throttled","detail":"Request was throttled."}"#).retry,
             Retry::WithBackoff
         );
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_request_is_kept_in_the_vendors_words() {
+        let told =
+            |body| refusal(400, &[], body).detail.as_ref().and_then(|said| said.reveal().map(str::to_owned));
+        let role = r#"{"type":"validation_error","detail":"Role Clinet is not in the template"}"#;
+        assert_eq!(told(role).as_deref(), Some("Role Clinet is not in the template"));
+        assert_eq!(told(r#"{"info_message":"Wrong template"}"#).as_deref(), Some("Wrong template"));
+        assert_eq!(told("<html>"), None);
     }
 
     #[test]

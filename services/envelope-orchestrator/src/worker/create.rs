@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use domain::envelope::{Command, CreateFailure, Document, Order, SendPolicy, Source as From, Stage};
+use domain::personal::Personal;
 use providers::{
     CLIENT_REFERENCE_KEY, Class, CreateOrder, Created, ENVELOPE_ID_KEY, EXTERNAL_ID_KEY, ProviderError,
     Snapshot, Source,
@@ -15,6 +16,7 @@ use providers::{
 use super::halt::{Halt, Step, told};
 use super::look::{is_out, observation};
 use super::{Job, Worker};
+use crate::alarms;
 use crate::holds::Turn;
 
 /// After so many tries under one key it is also looked for what an earlier one may have left: a twin
@@ -49,7 +51,7 @@ impl Worker {
             self.tell(job, "start_create", Command::StartCreate { at: self.now() }).await?;
         }
         let Some(source) = self.source(&order.document).await? else {
-            return self.fail(job, CreateFailure::InvalidRequest).await;
+            return self.fail(job, CreateFailure::InvalidRequest, None).await;
         };
         let wish = CreateOrder {
             source,
@@ -123,10 +125,16 @@ impl Worker {
                 Halt::Retry { .. } | Halt::Settled | Halt::GiveUp { .. } => Halt::Settled,
             });
         }
+        let said = error.detail.clone();
         match error.class {
-            Class::InvalidRequest | Class::NotFound => self.fail(job, CreateFailure::InvalidRequest).await,
-            Class::Forbidden => self.fail(job, CreateFailure::Forbidden).await,
-            Class::TooLarge => self.fail(job, CreateFailure::TooLarge).await,
+            Class::InvalidRequest | Class::NotFound => {
+                self.fail(job, CreateFailure::InvalidRequest, said).await
+            }
+            Class::Forbidden => {
+                alarms::key_refused(&job.connection, &told(error));
+                self.fail(job, CreateFailure::Forbidden, said).await
+            }
+            Class::TooLarge => self.fail(job, CreateFailure::TooLarge, said).await,
             Class::QuotaExhausted => {
                 self.holds.refused(&job.connection, job.position, self.now());
                 Err(Halt::retry(self.tuning.turn_pause.min(self.tuning.probe_pause), told(error)))
@@ -140,20 +148,20 @@ impl Worker {
             | Class::Transient => {
                 let started = self.now().since(job.envelope.stage_since);
                 if started > self.tuning.write_budget && job.attempt > 1 {
-                    return self.fail(job, CreateFailure::Exhausted).await;
+                    return self.fail(job, CreateFailure::Exhausted, None).await;
                 }
                 match self.after(job, error, &self.tuning.write_backoff) {
-                    Halt::GiveUp { .. } => self.fail(job, CreateFailure::Exhausted).await,
+                    Halt::GiveUp { .. } => self.fail(job, CreateFailure::Exhausted, None).await,
                     halt @ (Halt::Settled | Halt::Retry { .. }) => Err(halt),
                 }
             }
         }
     }
 
-    async fn fail(&self, job: &mut Job, failure: CreateFailure) -> Step {
+    async fn fail(&self, job: &mut Job, failure: CreateFailure, reason: Option<Personal>) -> Step {
         tracing::warn!(envelope.id = %job.subject.id, ?failure, "creation failed for good");
         self.holds.dropped(&job.connection, job.position);
-        self.tell(job, "fail_create", Command::FailCreate { failure, at: self.now() }).await
+        self.tell(job, "fail_create", Command::FailCreate { failure, reason, at: self.now() }).await
     }
 
     /// The document for the provider; `None` when it was erased or is gone, so that it can never be made.

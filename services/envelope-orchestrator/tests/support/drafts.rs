@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::envelope::Detection;
 use domain::intake::{Claim, PartyNews, Standing};
+use domain::personal::Personal;
 use domain::retry::Retry;
 use providers::{Class, ProviderError, Snapshot};
 
@@ -23,7 +24,8 @@ pub struct Draft {
 pub fn error(class: Class) -> ProviderError {
     let never = [Class::InvalidRequest, Class::Forbidden, Class::TooLarge, Class::Unauthorized];
     let retry = if never.contains(&class) { Retry::Never } else { Retry::WithBackoff };
-    ProviderError { class, retry, http: None, code: "scripted".to_owned() }
+    let detail = Some(Personal::new("Role Client is missing"));
+    ProviderError { class, retry, http: None, code: "scripted".to_owned(), detail }
 }
 
 pub fn draft(claim: Claim, total: u32) -> Draft {

@@ -87,12 +87,19 @@ fn a_webhook_that_overtakes_the_create_answer_brings_the_id_and_then_counts() {
 
 #[test]
 fn t4_a_definite_refusal_fails_the_envelope_once() {
-    let fail = Command::FailCreate { failure: CreateFailure::InvalidRequest, at: AT };
+    let fail = Command::FailCreate { failure: CreateFailure::InvalidRequest, reason: None, at: AT };
     let failed = Event::Failed { failure: CreateFailure::InvalidRequest, reason: None, at: AT };
     let envelope = given(at_stage(Stage::Creating)).when(fail.clone()).then([failed]);
     let why = envelope.reason.as_ref().and_then(Personal::reveal);
     assert_eq!(why, Some(CreateFailure::InvalidRequest.words()), "people are told why");
     given(at_stage(Stage::Failed)).when(fail).then_nothing();
+
+    let reason = Some(Personal::new("Role Clinet is not in the template"));
+    let failure = CreateFailure::InvalidRequest;
+    let told = Command::FailCreate { failure, reason: reason.clone(), at: AT };
+    let failed = Event::Failed { failure, reason: reason.clone(), at: AT };
+    let envelope = given(at_stage(Stage::Creating)).when(told).then([failed]);
+    assert_eq!(envelope.reason, reason, "the provider's own words say more");
 }
 
 #[test]

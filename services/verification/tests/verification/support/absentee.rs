@@ -90,7 +90,7 @@ impl Absentee {
 }
 
 fn error(class: Class) -> ProviderError {
-    ProviderError { class, retry: Retry::WithBackoff, http: None, code: "scripted".to_owned() }
+    ProviderError { class, retry: Retry::WithBackoff, http: None, code: "scripted".to_owned(), detail: None }
 }
 
 #[async_trait]
