@@ -122,7 +122,7 @@ async fn logged(log: &EventLog) -> Result<BTreeSet<String>> {
                     anyhow::bail!("quarantined: {:?}", quarantined.reason)
                 }
                 IntakeEvent::Refused(refused) => anyhow::bail!("refused: {:?}", refused.reason),
-                IntakeEvent::Released(_) | IntakeEvent::Discarded(_) => continue,
+                IntakeEvent::Released(_) | IntakeEvent::Discarded(_) | IntakeEvent::Named(_) => continue,
             };
         }
     }

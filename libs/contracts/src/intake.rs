@@ -44,6 +44,8 @@ pub enum IntakeEvent {
     Discarded(Discarded),
     /// Deliveries that were not believed, and of which only the number is kept.
     Refused(Refused),
+    /// One more name of a signal.
+    Named(Named),
 }
 
 /// A verified signal that was not known.
@@ -88,6 +90,19 @@ pub struct Duplicated {
     pub received_at: Timestamp,
     /// How many times it came, at least 1: repetitions may be counted together.
     pub times: u32,
+}
+
+/// One more name of a signal: whoever comes by it is led to where the signal stands. Counts nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// Connection it came over.
+    pub connection: ConnectionId,
+    /// SHA-256 of this name.
+    pub dedupe: Digest,
+    /// SHA-256 of the dedupe key under which the signal stands.
+    pub signal: Digest,
+    /// When the delivery that brought it had been read.
+    pub received_at: Timestamp,
 }
 
 /// A delivery that was not believed.
@@ -207,7 +222,8 @@ pub fn group(kind: &str, schema: u32, payload: &[u8]) -> Result<Option<String>, 
         Fact::SignalDuplicated(_)
         | Fact::DeliveryReleased(_)
         | Fact::DeliveryDiscarded(_)
-        | Fact::DeliveriesRefused(_) => None,
+        | Fact::DeliveriesRefused(_)
+        | Fact::SignalNamed(_) => None,
     })
 }
 
@@ -253,6 +269,7 @@ pub const fn kind(event: &IntakeEvent) -> &'static str {
         IntakeEvent::Released(_) => "intake.delivery_released",
         IntakeEvent::Discarded(_) => "intake.delivery_discarded",
         IntakeEvent::Refused(_) => "intake.deliveries_refused",
+        IntakeEvent::Named(_) => "intake.signal_named",
     }
 }
 

@@ -231,7 +231,8 @@ fn the_group_of_an_intake_event_is_known_before_it_is_opened() {
             intake::IntakeEvent::Quarantined(_) => Some(intake::quarantined_group("q-00ff")),
             intake::IntakeEvent::Released(_)
             | intake::IntakeEvent::Discarded(_)
-            | intake::IntakeEvent::Refused(_) => None,
+            | intake::IntakeEvent::Refused(_)
+            | intake::IntakeEvent::Named(_) => None,
         };
         assert_eq!(group, expected, "{name}");
     }

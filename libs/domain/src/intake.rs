@@ -100,6 +100,9 @@ pub struct Signal {
     /// Equal for the same news however often and in whatever batch it is sent; unique within a connection.
     /// At most 512 bytes; hashed before it is stored.
     pub dedupe: String,
+    /// A second name by which the same news is known, where the first may differ from one time to the next: what shares
+    /// either is the same news. It is the first as well where there is no other. As long, as unique, hashed as well.
+    pub also: Option<String>,
     /// Whose personal data it may hold: the provider's envelope id or the CRM record, unique within the connection.
     pub subject: String,
     /// The vendor's own name for it, for example `envelope.signed`; at most 100 bytes.
@@ -171,6 +174,7 @@ mod tests {
         };
         let signal = Signal {
             dedupe: "dana@buyer.test".to_owned(),
+            also: None,
             subject: "dana@buyer.test".to_owned(),
             event: "envelope.sent".to_owned(),
             occurred_at: None,

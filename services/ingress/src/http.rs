@@ -17,6 +17,7 @@ use domain::ids::ConnectionId;
 use event_log::TraceContext;
 use http_body_util::BodyExt;
 use runtime::http::ServerSettings;
+use runtime::random::new_id;
 use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -134,6 +135,7 @@ async fn read(
         peer_ip: sender.map(|sender| sender.to_string()).unwrap_or_default(),
         acknowledged: false,
         parked: None,
+        arrival: hex::encode(new_id()),
     };
     Ok((delivery, room))
 }

@@ -145,7 +145,7 @@ impl Lane {
                     Ok(Some(AcceptStreamResponse { sequence, answer: Some(answer) })) => {
                         of_use = true;
                         if let Some(waiter) = waiting.remove(&sequence) {
-                            // Whoever asked may have stopped waiting; the delivery is parked then, and known twice.
+                            // Whoever asked may have stopped waiting; the delivery is parked then, under its name.
                             let _ = waiter.send(answer);
                         }
                     }

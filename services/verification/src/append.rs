@@ -106,7 +106,8 @@ async fn is_named(log: &EventLog, entity: &Entity, digest: &Digest) -> Result<bo
             IntakeEvent::Duplicated(_)
             | IntakeEvent::Released(_)
             | IntakeEvent::Discarded(_)
-            | IntakeEvent::Refused(_) => None,
+            | IntakeEvent::Refused(_)
+            | IntakeEvent::Named(_) => None,
         };
         if named.as_ref() == Some(digest) {
             return Ok(true);

@@ -22,7 +22,7 @@ use crate::keys;
 use crate::ledger::{self, LedgerView};
 use crate::parked::Parked;
 use crate::quarantine::Quarantine;
-use crate::refusal::{Came, ParkedAs};
+use crate::refusal::{Arrival, Came};
 
 /// Largest gRPC message taken: a body with its headers.
 pub const MESSAGE_BYTES_MAX: usize = BODY_BYTES_MAX + 128 * 1024;
@@ -210,10 +210,14 @@ async fn judge(intake: &Intake, delivery: Option<wire::Delivery>) -> Result<wire
     );
     received.continue_in(&span, intake.since(Timestamp(delivery.received_at_ms)));
     let parked = delivery.parked.as_ref();
+    // An older ingress names what it parked, and nothing else.
+    let named = [delivery.arrival.as_str(), parked.map_or("", |parked| parked.id.as_str())];
+    let name = named.into_iter().find(|name| !name.is_empty());
     let came = Came {
         peer: delivery.peer_ip.parse().ok(),
         acknowledged: delivery.acknowledged,
-        parked: parked.and_then(|parked| Some(ParkedAs::new(&parked.id, parked.tenant.parse().ok()?))),
+        arrival: name.map_or_else(Arrival::nameless, Arrival::named),
+        parked: parked.and_then(|parked| parked.tenant.parse().ok()),
     };
     let delivery = raw(delivery)?;
     async {

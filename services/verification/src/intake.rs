@@ -6,7 +6,6 @@ use domain::intake::{RawDelivery, Refusal};
 use event_log::{EventLog, TraceContext};
 use runtime::clock::Clock;
 use runtime::config::QuarantineLimits;
-use runtime::random::new_id;
 
 use crate::append::StoreError;
 use crate::connections::Connections;
@@ -78,19 +77,19 @@ impl Intake {
     /// durable a moment later, and its sender was told no.
     ///
     /// One that was parked is kept whatever becomes of it, for its sender was answered 200: if its connection is not in
-    /// the configuration any more, in quarantine, from where it can be released once it is back. Handed over again, it
-    /// is the same arrival, and is counted once.
+    /// the configuration any more, in quarantine, from where it can be released once it is back. Handed over again, or
+    /// after it came straight and its verdict came too late, it is the same arrival, and is counted once.
     pub async fn accept(&self, delivery: RawDelivery, came: Came, trace: TraceContext) -> Verdict {
-        if let Some(parked) = &came.parked {
-            match self.refusals.refused_before(parked).await {
+        if let Some(tenant) = &came.parked {
+            match self.refusals.refused_before(tenant, came.arrival).await {
                 Ok(None) => {}
                 Ok(Some(refusal)) => return Verdict::Refused(refusal),
                 Err(error) => return unavailable(&error),
             }
         }
         let Some(known) = self.connections.get(&delivery.connection) else {
-            let Some(parked) = came.parked.clone() else { return Verdict::UnknownConnection };
-            let home = Home { tenant: parked.tenant(), limits: &QuarantineLimits::default() };
+            let Some(tenant) = came.parked.clone() else { return Verdict::UnknownConnection };
+            let home = Home { tenant: &tenant, limits: &QuarantineLimits::default() };
             return self.refuse(home, delivery, came, Refusal::ConnectionUnknown, &trace).await;
         };
         let key_id = match known.prove(&delivery, came.peer, None) {
@@ -100,7 +99,7 @@ impl Intake {
                 return self.refuse(home, delivery, came, refusal, &trace).await;
             }
         };
-        let arrival = came.parked.as_ref().map_or_else(|| hex::encode(new_id()), |parked| parked.arrival());
+        let arrival = came.arrival.id();
         let proved = Proved {
             known: &known,
             key_id: &key_id,

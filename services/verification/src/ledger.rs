@@ -84,6 +84,8 @@ impl View for LedgerView {
                     let (connection, at) = (&discarded.connection, discarded.received_at);
                     ledger::count(rows, connection, at, &[(names::DISCARDED, 1)])?;
                 }
+                // No signal: one more name of one that is counted as it is appended.
+                IntakeEvent::Named(_) => {}
                 IntakeEvent::Refused(refused) => {
                     let times = i64::try_from(refused.times).unwrap_or(i64::MAX);
                     let counts = [(names::RECEIVED, times), (names::REFUSED, times)];

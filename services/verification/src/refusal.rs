@@ -34,39 +34,41 @@ pub struct Refusals {
 }
 
 /// How a delivery came here.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Came {
     /// The address of its sender, as far as one is known.
     pub peer: Option<IpAddr>,
     /// Whether its sender was answered 200 already, and will not come again.
     pub acknowledged: bool,
-    /// How ingress had parked it; `None` for one that was not, or that an older ingress hands over.
-    pub parked: Option<ParkedAs>,
+    /// Which arrival it is.
+    pub arrival: Arrival,
+    /// The tenant that its connection had when ingress parked it; `None` for one that was not parked, or that an older
+    /// ingress hands over.
+    pub parked: Option<TenantId>,
 }
 
-/// A delivery that was parked: handed over twice, it is taken once.
-#[derive(Clone, Debug)]
-pub struct ParkedAs {
-    /// The command that quarantines it, if it must be: the same however often it is handed over.
+/// One arrival at the door. It may come here more than once: straight, and again as the copy that was parked because
+/// the verdict came too late, and that again as often as it is handed over. It is taken once.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival {
+    /// The command that quarantines it whole, if it must be.
     command: CommandId,
-    /// The tenant that its connection had then.
-    tenant: TenantId,
 }
 
-impl ParkedAs {
-    /// As ingress tells it; `id` is that of the parked delivery.
-    pub fn new(id: &str, tenant: TenantId) -> Self {
-        Self { command: CommandId::from_bytes(derive_id("parked delivery", &[id])), tenant }
+impl Arrival {
+    /// The one with this name.
+    pub fn named(name: &str) -> Self {
+        Self { command: CommandId::from_bytes(derive_id("parked delivery", &[name])) }
     }
 
-    /// The tenant that its connection had when it was parked.
-    pub const fn tenant(&self) -> &TenantId {
-        &self.tenant
+    /// One that nobody named, and that nobody can name again.
+    pub fn nameless() -> Self {
+        Self { command: CommandId::from_bytes(new_id()) }
     }
 
-    /// What makes its arrival its own. The quarantine has it under the same name, so that its signals are stored once
+    /// What makes its commands its own. The quarantine has it under the same name, so that its signals are stored once
     /// even if it was quarantined, handed over again, and released.
-    pub fn arrival(&self) -> String {
+    pub fn id(&self) -> String {
         quarantine_id(&self.command)
     }
 }
@@ -133,13 +135,17 @@ impl Refusals {
         self.keep(home, Refused { delivery, came, refusal, trace }, keep).await
     }
 
-    /// Why a delivery that was parked was refused when it was handed over before; `None` when it was not. It is in
-    /// quarantine then, or was, and is not judged again.
+    /// Why this arrival was refused and kept whole before, under the tenant its connection had; `None` when it was not.
+    /// It is in quarantine then, or was, and is not judged again.
     ///
     /// # Errors
     /// When the log does not answer.
-    pub async fn refused_before(&self, parked: &ParkedAs) -> Result<Option<Refusal>, StoreError> {
-        let entity = Entity::new(Category::Intake, &parked.tenant, parked.arrival())?;
+    pub async fn refused_before(
+        &self,
+        tenant: &TenantId,
+        arrival: Arrival,
+    ) -> Result<Option<Refusal>, StoreError> {
+        let entity = Entity::new(Category::Intake, tenant, arrival.id())?;
         let history = self.log.read(&entity, Version::NONE).await?;
         let Some(event) = history.first().and_then(|recorded| recorded.events.first()) else {
             return Ok(None);
@@ -153,16 +159,21 @@ impl Refusals {
             | IntakeEvent::Duplicated(_)
             | IntakeEvent::Released(_)
             | IntakeEvent::Discarded(_)
-            | IntakeEvent::Refused(_) => None,
+            | IntakeEvent::Refused(_)
+            | IntakeEvent::Named(_) => None,
         })
     }
 
     async fn keep(&self, home: Home<'_>, refused: Refused<'_>, keep: Keep) -> Result<(), StoreError> {
-        let Refused { delivery, came: Came { peer, acknowledged, parked }, refusal, trace } = refused;
+        let Refused { delivery, came: Came { peer, acknowledged, arrival, parked }, refusal, trace } =
+            refused;
         let connection = delivery.connection.clone();
-        let command =
-            parked.as_ref().map_or_else(|| CommandId::from_bytes(new_id()), |parked| parked.command);
-        let tenant = parked.as_ref().map_or(home.tenant, |parked| &parked.tenant);
+        // What is kept of it under its own name is all of it: a copy that was parked and is lost else finds it there.
+        let Arrival { command } = match keep {
+            Keep::Content => arrival,
+            Keep::Record | Keep::Number => Arrival::nameless(),
+        };
+        let tenant = parked.as_ref().unwrap_or(home.tenant);
         let id = event_id(&command, 0);
         let entity = Entity::new(Category::Intake, tenant, quarantine_id(&command))?;
         // A key of its own: giving it up erases it and nothing else.
@@ -197,8 +208,8 @@ impl Refusals {
         let appended = self.log.append(&entity, Expected::Absent, commit).await;
         let_go(&self.log, &entity, blob, &appended).await;
         match appended {
-            // Handed over twice at the same time: the other one has it, and something may have become of it since.
-            Err(AppendError::Conflict { .. }) if parked.is_some() => Ok(()),
+            // Here twice at the same time: the other one has it whole, and something may have become of it since.
+            Err(AppendError::Conflict { .. }) => Ok(()),
             appended => Ok(appended.map(drop)?),
         }
     }

@@ -1,17 +1,19 @@
-//! What a proved delivery says, appended once: every signal under a key made of the vendor's own id for it.
+//! What a proved delivery says, appended once: every signal under a key made of the vendor's own id for it,
+//! and known by the hash of its bytes as well where that id may change.
 
 use contracts::intake::{Accepted, Duplicated, IntakeEvent, key_group};
 use contracts::seal::Sealer;
 use domain::envelope::Digest;
 use domain::ids::{CommandId, ConnectionId};
 use domain::intake::{Meaning, NoMeaning, RawDelivery, SIGNALS_MAX, Signal};
-use event_log::{AppendError, Appended, Category, Entity, EventLog, Expected, TraceContext, event_id};
+use event_log::{AppendError, Appended, EventLog, Expected, TraceContext, event_id};
 use futures::future::join_all;
 use runtime::random::derive_id;
 use sha2::{Digest as _, Sha256};
 
 use crate::append::{StoreError, blob_of, commit, let_go, raw};
 use crate::connections::Known;
+use crate::names::{self, Names, Place};
 
 /// What is known of a delivery that was proved.
 #[derive(Clone, Copy)]
@@ -38,6 +40,16 @@ pub struct Stored {
     pub new: u32,
     /// There already.
     pub known: u32,
+}
+
+/// What became of a signal where it was to be stored.
+enum Kept {
+    /// It is there since now.
+    Now,
+    /// This very arrival stored it before.
+    Before,
+    /// Something is there already.
+    Taken,
 }
 
 /// What all signals of one delivery share.
@@ -93,29 +105,52 @@ impl Signals {
     }
 
     async fn store(&self, origin: &Origin<'_>, index: usize, signal: Signal) -> Result<bool, StoreError> {
-        let dedupe = dedupe_digest(origin.connection, &signal.dedupe);
-        let entity = Entity::new(Category::Intake, &origin.proved.known.tenant, entity_id(&dedupe))?;
+        let names = Names::of(&signal, &origin.proved);
+        let mut place = names.place(&self.log, &origin.proved).await?;
+        // Its own name may lead on, and where that leads nothing leads on any more.
+        for _ in 0..2 {
+            let Place::Under(name) = place else { break };
+            match self.accept(origin, index, &signal, name).await? {
+                Kept::Now => return Ok(true),
+                Kept::Before => return Ok(false),
+                Kept::Taken => {}
+            }
+            place = if name == names.own { names.taken(&self.log, &origin.proved).await? } else { break };
+        }
+        self.duplicate(origin, index, names.own).await?;
+        count(origin.connection, "duplicate");
+        Ok(false)
+    }
+
+    /// Stores a signal under a name, if nothing is there.
+    async fn accept(
+        &self,
+        origin: &Origin<'_>,
+        index: usize,
+        signal: &Signal,
+        name: Digest,
+    ) -> Result<Kept, StoreError> {
+        let entity = names::entity(&origin.proved, &name)?;
         // With the index: the same news twice in one batch are two signals, and one of them is a duplicate.
         let parts = [origin.proved.arrival, entity.id(), &index.to_string()];
         let command = CommandId::from_bytes(derive_id("intake", &parts));
         let id = event_id(&command, 0);
         let occurred_at = signal.occurred_at.unwrap_or(origin.proved.delivery.received_at);
-        let (what, vendor_event) = (outcome_of(&signal.meaning), signal.event.clone());
 
         let key = self.log.keys().key(&key_group(origin.connection, &signal.subject)).await?;
         let sealer = Sealer::new(key.as_bytes());
-        let raw = raw(&self.log, signal.raw, &id, &sealer).await?;
+        let raw = raw(&self.log, signal.raw.clone(), &id, &sealer).await?;
         let blob = blob_of(&raw);
         let event = IntakeEvent::Accepted(Box::new(Accepted {
             connection: origin.connection.clone(),
             delivery_id: origin.delivery_id.clone(),
             key_id: origin.proved.key_id.to_owned(),
-            event: signal.event,
-            dedupe,
-            subject: signal.subject,
+            event: signal.event.clone(),
+            dedupe: name,
+            subject: signal.subject.clone(),
             occurred_at: signal.occurred_at,
             received_at: origin.proved.delivery.received_at,
-            meaning: signal.meaning,
+            meaning: signal.meaning.clone(),
             replayed: origin.proved.replayed,
             raw,
         }));
@@ -124,29 +159,21 @@ impl Signals {
         let_go(&self.log, &entity, blob, &appended).await;
         match appended {
             // This very command did it before, and it was counted then.
-            Ok(Appended { duplicate: true, .. }) => Ok(false),
+            Ok(Appended { duplicate: true, .. }) => Ok(Kept::Before),
             Ok(Appended { duplicate: false, .. }) => {
-                count(origin.connection, what);
-                tracing::debug!(connection = %origin.connection, event = %vendor_event, "signal accepted");
-                Ok(true)
+                count(origin.connection, outcome_of(&signal.meaning));
+                tracing::debug!(connection = %origin.connection, event = %signal.event, "signal accepted");
+                Ok(Kept::Now)
             }
-            Err(AppendError::Conflict { .. }) => {
-                self.duplicate(origin, index, &entity, dedupe).await?;
-                count(origin.connection, "duplicate");
-                Ok(false)
-            }
+            Err(AppendError::Conflict { .. }) => Ok(Kept::Taken),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Counts a signal that was known, in the log: the ledger must balance.
-    async fn duplicate(
-        &self,
-        origin: &Origin<'_>,
-        index: usize,
-        entity: &Entity,
-        dedupe: Digest,
-    ) -> Result<(), StoreError> {
+    /// Counts a signal that was known, in the log: the ledger must balance. Under the name it came by, which is known
+    /// from then on.
+    async fn duplicate(&self, origin: &Origin<'_>, index: usize, dedupe: Digest) -> Result<(), StoreError> {
+        let entity = names::entity(&origin.proved, &dedupe)?;
         let parts = [origin.proved.arrival, entity.id(), &index.to_string()];
         let command = CommandId::from_bytes(derive_id("intake duplicate", &parts));
         let id = event_id(&command, 0);
@@ -162,7 +189,7 @@ impl Signals {
         let at = origin.proved.delivery.received_at;
         let commit =
             commit(command, &id, &event, &Sealer::new(&[0; 32]), at, origin.proved.trace, entity.id());
-        self.log.append(entity, Expected::Any, commit).await?;
+        self.log.append(&entity, Expected::Any, commit).await?;
         Ok(())
     }
 }
@@ -176,21 +203,12 @@ fn bounded(signals: Vec<Signal>, delivery: &RawDelivery) -> Vec<Signal> {
     vec![Signal {
         subject: digest.clone(),
         dedupe: digest,
+        also: None,
         event: "oversized_batch".to_owned(),
         occurred_at: None,
         meaning: Meaning::Nothing(NoMeaning::Unreadable),
         raw: delivery.body.clone(),
     }]
-}
-
-/// Scoped to the connection: two accounts may give two things the same id.
-fn dedupe_digest(connection: &ConnectionId, dedupe: &str) -> Digest {
-    let hash = Sha256::new().chain_update(connection.as_str()).chain_update(b"\0").chain_update(dedupe);
-    Digest(hash.finalize().into())
-}
-
-fn entity_id(dedupe: &Digest) -> String {
-    format!("s-{}", hex::encode(&dedupe.0[..20]))
 }
 
 const fn outcome_of(meaning: &Meaning) -> &'static str {

@@ -41,6 +41,8 @@ pub fn split(scheme: &dyn WebhookScheme, delivery: &RawDelivery) {
 
 fn holds(signal: &Signal, delivery: &RawDelivery) {
     assert!(!signal.dedupe.is_empty() && signal.dedupe.len() <= DEDUPE_BYTES_MAX, "dedupe: {signal:?}");
+    let also = signal.also.as_ref();
+    assert!(also.is_none_or(|also| !also.is_empty() && also.len() <= DEDUPE_BYTES_MAX), "also: {signal:?}");
     assert!(!signal.event.is_empty() && signal.event.len() <= EVENT_BYTES_MAX, "event: {signal:?}");
     assert!(!signal.subject.is_empty(), "a signal belongs to somebody: {signal:?}");
     if let Meaning::Nothing(NoMeaning::Unreadable) = signal.meaning {

@@ -10,8 +10,8 @@ use crate::wire::verification as wire;
 use crate::wire::verification::intake_event::Fact;
 
 use super::{
-    Accepted, DiscardCause, Discarded, Duplicated, IntakeEvent, Quarantined, Refused, Released, meaning,
-    quarantined_key_group, raw,
+    Accepted, DiscardCause, Discarded, Duplicated, IntakeEvent, Named, Quarantined, Refused, Released,
+    meaning, quarantined_key_group, raw,
 };
 
 pub(super) fn event(fact: Fact, open: EventOpener<'_>) -> Result<IntakeEvent, DecodeError> {
@@ -22,6 +22,7 @@ pub(super) fn event(fact: Fact, open: EventOpener<'_>) -> Result<IntakeEvent, De
         Fact::DeliveryReleased(fact) => IntakeEvent::Released(released(fact)?),
         Fact::DeliveryDiscarded(fact) => IntakeEvent::Discarded(discarded(fact)?),
         Fact::DeliveriesRefused(fact) => IntakeEvent::Refused(refused(fact)?),
+        Fact::SignalNamed(fact) => IntakeEvent::Named(named(fact)?),
     })
 }
 
@@ -95,5 +96,14 @@ fn refused(fact: wire::DeliveriesRefused) -> Result<Refused, DecodeError> {
         times: fact.times,
         received_at: Timestamp(fact.received_at_ms),
         at: Timestamp(fact.at_ms),
+    })
+}
+
+fn named(fact: wire::SignalNamed) -> Result<Named, DecodeError> {
+    Ok(Named {
+        connection: parse(&fact.connection, "connection")?,
+        dedupe: digest(&fact.dedupe_digest, "dedupe_digest")?,
+        signal: digest(&fact.signal_digest, "signal_digest")?,
+        received_at: Timestamp(fact.received_at_ms),
     })
 }

@@ -23,6 +23,7 @@ pub fn delivery_to_wire(delivery: RawDelivery) -> wire::Delivery {
         peer_ip: String::new(),
         acknowledged: false,
         parked: None,
+        arrival: String::new(),
     }
 }
 

@@ -6,8 +6,8 @@ use crate::wire::verification as wire;
 use crate::wire::verification::intake_event::Fact;
 
 use super::{
-    Accepted, Discarded, Duplicated, IntakeEvent, Quarantined, Refused, Released, meaning, quarantine_group,
-    raw,
+    Accepted, Discarded, Duplicated, IntakeEvent, Named, Quarantined, Refused, Released, meaning,
+    quarantine_group, raw,
 };
 
 pub(super) fn event(event: &IntakeEvent, seal: EventSealer<'_>) -> wire::IntakeEvent {
@@ -18,6 +18,7 @@ pub(super) fn event(event: &IntakeEvent, seal: EventSealer<'_>) -> wire::IntakeE
         IntakeEvent::Released(released) => Fact::DeliveryReleased(self::released(released)),
         IntakeEvent::Discarded(discarded) => Fact::DeliveryDiscarded(self::discarded(discarded)),
         IntakeEvent::Refused(refused) => Fact::DeliveriesRefused(self::refused(refused)),
+        IntakeEvent::Named(named) => Fact::SignalNamed(self::named(named)),
     };
     wire::IntakeEvent { fact: Some(fact) }
 }
@@ -97,5 +98,14 @@ fn refused(refused: &Refused) -> wire::DeliveriesRefused {
         times: refused.times,
         received_at_ms: refused.received_at.0,
         at_ms: refused.at.0,
+    }
+}
+
+fn named(named: &Named) -> wire::SignalNamed {
+    wire::SignalNamed {
+        connection: named.connection.to_string(),
+        dedupe_digest: named.dedupe.0.to_vec(),
+        signal_digest: named.signal.0.to_vec(),
+        received_at_ms: named.received_at.0,
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use contracts::intake::{
-    Accepted, DiscardCause, Discarded, Duplicated, IntakeEvent, Quarantined, Raw, Refused, Released,
+    Accepted, DiscardCause, Discarded, Duplicated, IntakeEvent, Named, Quarantined, Raw, Refused, Released,
     quarantined_group,
 };
 use domain::envelope::{
@@ -245,7 +245,10 @@ pub fn intake_event() -> impl Strategy<Value = IntakeEvent> {
             })
         },
     );
-    prop_oneof![3 => accepted, 1 => duplicated, 1 => quarantined, 1 => settled()]
+    let named = (id(), digest(), digest(), at()).prop_map(|(connection, dedupe, signal, received_at)| {
+        IntakeEvent::Named(Named { connection, dedupe, signal, received_at })
+    });
+    prop_oneof![3 => accepted, 1 => duplicated, 1 => named, 1 => quarantined, 1 => settled()]
 }
 
 /// What becomes of a quarantined delivery, and what was only counted.

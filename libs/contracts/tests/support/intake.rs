@@ -1,7 +1,7 @@
 //! Events of the categories intake and parked.
 
 use contracts::intake::{
-    Accepted, DiscardCause, Discarded, Duplicated, IntakeEvent, Quarantined, Raw, Refused, Released,
+    Accepted, DiscardCause, Discarded, Duplicated, IntakeEvent, Named, Quarantined, Raw, Refused, Released,
     quarantine_group, quarantined_group,
 };
 use contracts::parked::{ERASED, Parked, ParkedEvent};
@@ -98,7 +98,8 @@ pub fn intake_events() -> Vec<(&'static str, IntakeEvent)> {
         | IntakeEvent::Quarantined(_)
         | IntakeEvent::Released(_)
         | IntakeEvent::Discarded(_)
-        | IntakeEvent::Refused(_)) => other,
+        | IntakeEvent::Refused(_)
+        | IntakeEvent::Named(_)) => other,
     };
     let replayed = match accepted(news(Claim::Completed)) {
         IntakeEvent::Accepted(accepted) => {
@@ -108,7 +109,8 @@ pub fn intake_events() -> Vec<(&'static str, IntakeEvent)> {
         | IntakeEvent::Quarantined(_)
         | IntakeEvent::Released(_)
         | IntakeEvent::Discarded(_)
-        | IntakeEvent::Refused(_)) => other,
+        | IntakeEvent::Refused(_)
+        | IntakeEvent::Named(_)) => other,
     };
     let duplicated = Duplicated {
         connection: connection(),
@@ -159,6 +161,8 @@ pub fn intake_events() -> Vec<(&'static str, IntakeEvent)> {
         received_at: AT,
         at: AT,
     };
+    let named =
+        Named { connection: connection(), dedupe: Digest([7; 32]), signal: Digest([3; 32]), received_at: AT };
     vec![
         ("signal_accepted-envelope", accepted(news(Claim::PartySigned))),
         ("signal_accepted-declined", accepted(news(Claim::Declined { reason: Some(Personal::new("no")) }))),
@@ -172,6 +176,7 @@ pub fn intake_events() -> Vec<(&'static str, IntakeEvent)> {
         ("delivery_released", IntakeEvent::Released(released)),
         ("delivery_discarded", IntakeEvent::Discarded(discarded)),
         ("deliveries_refused", IntakeEvent::Refused(refused)),
+        ("signal_named", IntakeEvent::Named(named)),
     ]
 }
 

@@ -131,6 +131,7 @@ fn signal(event: Event, raw: &str, ours: &Ours) -> Option<Signal> {
     let hash = || sha256_hex(raw.as_bytes());
     Some(Signal {
         dedupe: bounded(key),
+        also: None,
         subject: object_id.map_or_else(|| format!("event:{}", hash()), |id| format!("{object_type}:{id}")),
         event: cut(format!("{object_type}.{kind}")),
         occurred_at: Some(occurred_at),
@@ -154,6 +155,7 @@ fn unreadable(bytes: &[u8]) -> Signal {
     Signal {
         subject: format!("unreadable:{hash}"),
         dedupe: format!("sha256:{hash}"),
+        also: None,
         event: "unreadable".to_owned(),
         occurred_at: None,
         meaning: Meaning::Nothing(NoMeaning::Unreadable),

@@ -45,6 +45,7 @@ pub(super) fn split(body: &[u8], received_at: Timestamp, ours: &Ours) -> Option<
     let enrolled = format!("workflow|{account}|{object_type}|{object_id}|{}|{bucket}", sha256_hex(body));
     let signal = |property: &str, value: String, raw: &[u8]| Signal {
         dedupe: bounded(format!("{enrolled}|{property}")),
+        also: None,
         subject: format!("{object_type}:{object_id}"),
         event: cut(format!("{object_type}.workflow")),
         occurred_at: None,

@@ -72,6 +72,7 @@ fn unreadable(body: &[u8]) -> Signal {
     Signal {
         subject: format!("unreadable:{hash}"),
         dedupe: format!("sha256:{hash}"),
+        also: None,
         event: "unreadable".into(),
         occurred_at: None,
         meaning: Meaning::Nothing(NoMeaning::Unreadable),
@@ -102,6 +103,7 @@ fn read(body: &[u8]) -> Option<Signal> {
     };
     Some(Signal {
         dedupe: event_id.map_or_else(|| format!("sha256:{}", sha256_hex(body)), |id| format!("id:{id}")),
+        also: None,
         subject: provider_id.to_string(),
         event: reading::event_name(event),
         occurred_at: occurred_at(&value),

@@ -61,14 +61,16 @@ impl WebhookScheme for Scheme {
         let Some(elements) = elements(&delivery.body) else {
             return vec![unreadable(format!("sha256:{body_hash}"), &body_hash, &delivery.body)];
         };
-        let delivery_id = event_id(delivery).unwrap_or(body_hash);
+        // A replay may name the same delivery otherwise, and an older account not at all (pandadoc.md §6).
+        let delivery_id = event_id(delivery).unwrap_or_else(|| body_hash.clone());
         elements
             .into_iter()
             .enumerate()
             .map(|(index, element)| {
                 let dedupe = format!("{delivery_id}:{index}");
                 let raw = element.get().as_bytes();
-                read(&dedupe, raw).unwrap_or_else(|| unreadable(dedupe, &sha256_hex(raw), raw))
+                let signal = read(&dedupe, raw).unwrap_or_else(|| unreadable(dedupe, &sha256_hex(raw), raw));
+                Signal { also: Some(format!("{body_hash}:{index}")), ..signal }
             })
             .collect()
     }
@@ -97,6 +99,7 @@ fn event_id(delivery: &RawDelivery) -> Option<String> {
 fn unreadable(dedupe: String, hash: &str, raw: &[u8]) -> Signal {
     Signal {
         dedupe,
+        also: None,
         subject: format!("unreadable:{hash}"),
         event: "unreadable".into(),
         occurred_at: None,
@@ -128,6 +131,7 @@ fn read(dedupe: &str, raw: &[u8]) -> Option<Signal> {
     };
     Some(Signal {
         dedupe: dedupe.to_owned(),
+        also: None,
         subject: provider_id.map_or_else(|| format!("other:{}", sha256_hex(raw)), |id| id.to_string()),
         event: reading::event_name(event),
         occurred_at: reading::time(data, &["/action_date", "/action_on", "/date_modified", "/date_created"]),
@@ -159,7 +163,8 @@ fn claim(event: &str, data: &Value) -> Result<Claim, NoMeaning> {
     }
 }
 
-/// Success and a way back to draft are confirmed by a GET before they count (lifecycle.md §5.3). `voided` may mean that
+/// Success and a way back to draft are confirmed by a GET before they count (lifecycle.md §5.3). That the last recipient
+/// is done is no completion either: money may be due (pandadoc.md §5). `voided` may mean that
 /// its time ran out or that somebody ended it, and a refusal is told without its reason: both stand in the audit trail,
 /// which the adapter reads along (pandadoc.md §12).
 fn conclusive(claim: &Claim) -> bool {

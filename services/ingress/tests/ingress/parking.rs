@@ -206,6 +206,13 @@ async fn a_verdict_that_does_not_come_in_time_parks_the_delivery() {
     assert_eq!(world.parked(PARKED).await, 1);
     world.verifier.mode(Mode::Answer(Verdict::Duplicate));
     world.until_handed_over(1).await;
+    // What came straight and its parked copy are one arrival; another delivery of the same bytes is another one.
+    world.post(b"slow").await;
+    let taken = world.verifier.taken();
+    let arrivals: Vec<&str> = taken.iter().map(|delivery| delivery.arrival.as_str()).collect();
+    let [first, .., last] = arrivals.as_slice() else { panic!("{arrivals:?}") };
+    assert!(!first.is_empty() && arrivals[..arrivals.len() - 1].iter().all(|arrival| arrival == first));
+    assert_ne!(first, last);
 }
 
 #[tokio::test]

@@ -67,7 +67,8 @@ impl Entry {
                 IntakeEvent::Accepted(_)
                 | IntakeEvent::Duplicated(_)
                 | IntakeEvent::Quarantined(_)
-                | IntakeEvent::Refused(_) => settled,
+                | IntakeEvent::Refused(_)
+                | IntakeEvent::Named(_) => settled,
             };
         }
         Ok(Entry { entity, version, quarantined, settled, fact })

@@ -9,39 +9,11 @@ use contracts::parked::{ERASED, ParkedEvent};
 use contracts::seal::Sealer;
 use contracts::wire::common::DeadLetter;
 use contracts::wire::verification as wire;
-use contracts::{Encoded, intake, parked};
-use domain::ids::{CommandId, EventId};
-use event_log::{
-    Category, Commit, Consumer, Delivery, Entity, Expected, Handler, NewEvent, Outcome, TraceContext,
-    event_id,
-};
-use runtime::random::new_id;
+use contracts::{intake, parked};
+use event_log::{Category, Consumer, Delivery, Handler, Outcome};
 use tokio_util::sync::CancellationToken;
 
 use crate::support::{START, World, eventually};
-
-/// Appends one fact, which `encode` makes under the id it is given.
-async fn append(world: &World, category: Category, encode: impl FnOnce(&EventId) -> Encoded) -> u64 {
-    let entity = Entity::new(category, &"acme".parse().expect("a tenant"), "q-none").expect("an entity");
-    let command_id = CommandId::from_bytes(new_id());
-    let id = event_id(&command_id, 0);
-    let encoded = encode(&id);
-    let event = NewEvent {
-        id,
-        kind: encoded.kind.to_owned(),
-        schema: encoded.schema,
-        occurred_at: START,
-        payload: encoded.payload.into(),
-    };
-    let commit = Commit {
-        command_id,
-        correlation_id: String::new(),
-        causation_id: None,
-        trace: TraceContext::default(),
-        events: vec![event],
-    };
-    world.log.append(&entity, Expected::Any, commit).await.expect("it is kept").position.0
-}
 
 async fn letters(world: &World) -> Vec<DeadLetter> {
     let request = wire::ListDeadLettersRequest::default();
@@ -82,7 +54,7 @@ async fn what_could_not_be_erased_is_listed_tried_again_and_forgotten() {
         content_bytes: 10,
     });
     let none = Sealer::new(&[0; 32]);
-    let position = append(&world, Category::Intake, |id| intake::encode(&discarded, id, &none)).await;
+    let position = world.append(Category::Intake, "q-none", |id| intake::encode(&discarded, id, &none)).await;
     eventually("it to be given up", async || !letters(&world).await.is_empty()).await;
     let found = letters(&world).await;
     let [letter] = found.as_slice() else { panic!("{found:?}") };
@@ -121,7 +93,7 @@ async fn what_was_parked_and_could_not_be_handed_over_is_tried_again_and_never_f
     });
     let fact = ParkedEvent::HandedOver { verdict: ERASED.to_owned(), at: START };
     let none = Sealer::new(&[0; 32]);
-    append(&world, Category::Parked, |id| parked::encode(&fact, id, &none)).await;
+    world.append(Category::Parked, "q-none", |id| parked::encode(&fact, id, &none)).await;
     eventually("it to be given up", async || !letters(&world).await.is_empty()).await;
     let letter = letters(&world).await.remove(0);
     assert_eq!((letter.consumer.as_str(), letter.reason.as_str()), ("ingress-handover", "its blob is gone"));

@@ -6,6 +6,7 @@ mod flood;
 mod keys;
 mod ledger;
 mod moved;
+mod names;
 mod odd;
 mod once;
 mod outage;

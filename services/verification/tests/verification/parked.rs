@@ -5,9 +5,8 @@ use ::ledger::{Half, balance, names};
 use contracts::parked::{ERASED, Parked, ParkedEvent, key_group};
 use contracts::seal::Sealer;
 use contracts::wire::verification as wire;
-use domain::ids::{CommandId, ConnectionId};
-use event_log::{Category, Commit, Entity, Expected, NewEvent, TraceContext, event_id};
-use runtime::random::new_id;
+use domain::ids::ConnectionId;
+use event_log::Category;
 use wire::QuarantineOutcome as Outcome;
 
 use crate::support::vendors::{ATLAS_KEY, atlas_event, atlas_with};
@@ -28,6 +27,16 @@ fn parked(body: &[u8], id: &str) -> wire::Delivery {
         parked: Some(wire::ParkedAs { id: id.to_owned(), tenant: "acme".to_owned() }),
         ..atlas_with(ATLAS_KEY, body, START)
     }
+}
+
+/// One that comes straight, under the name ingress gave its arrival.
+fn straight(body: &[u8], arrival: &str) -> wire::Delivery {
+    wire::Delivery { arrival: arrival.to_owned(), ..atlas_with(ATLAS_KEY, body, START) }
+}
+
+/// The copy of it that ingress parked because the verdict came too late.
+fn copy(body: &[u8], arrival: &str) -> wire::Delivery {
+    wire::Delivery { arrival: arrival.to_owned(), ..parked(body, &format!("evt-of-{arrival}")) }
 }
 
 async fn release(world: &World) -> Result<Vec<Outcome>, tonic::Status> {
@@ -139,27 +148,74 @@ async fn accepted_and_refused_when_it_is_handed_over_again_it_is_stored_once_aft
     assert_eq!((line.received, line.accepted, line.quarantined, line.duplicate), (1, 1, 0, 0));
 }
 
+#[tokio::test]
+async fn a_delivery_whose_verdict_came_too_late_and_its_parked_copy_are_one() {
+    let world = World::new().await;
+    let body = atlas_event(1);
+    assert_eq!(said(&world.accept(straight(&body, "a-1")).await), accepted(1, 0));
+    for _ in 0..2 {
+        assert_eq!(said(&world.accept(copy(&body, "a-1")).await), duplicate(1));
+    }
+    let line = world.ledger("atlas-main").await;
+    assert_eq!((line.received, line.accepted, line.duplicate), (1, 1, 0));
+    // It came again, and that one was parked as well: one more, and known. Whichever is looked at first.
+    world.accept(copy(&body, "a-2")).await;
+    world.accept(straight(&body, "a-2")).await;
+    let line = world.ledger("atlas-main").await;
+    assert_eq!((line.received, line.accepted, line.duplicate), (2, 1, 1));
+}
+
+#[tokio::test]
+async fn a_delivery_and_its_parked_copy_at_once_over_two_replicas_are_one() {
+    let world = World::new().await;
+    let other = world.another_replica().await;
+    let bodies: Vec<Vec<u8>> = (0..20).map(atlas_event).collect();
+    let both = bodies.iter().enumerate().map(|(number, body)| {
+        let (world, other, arrival) = (&world, &other, format!("a-{number}"));
+        async move { tokio::join!(world.accept(straight(body, &arrival)), other.accept(copy(body, &arrival))) }
+    });
+    futures::future::join_all(both).await;
+    let line = world.ledger("atlas-main").await;
+    assert_eq!((line.received, line.accepted, line.duplicate), (20, 20, 0));
+}
+
+#[tokio::test]
+async fn a_refused_delivery_whose_verdict_came_too_late_and_its_parked_copy_are_quarantined_once_and_whole() {
+    let world = World::with(&CONFIGURATION.replace(ONE_KEY, "[{id: k0, env: ATLAS_OLD}]")).await;
+    let body = atlas_event(1);
+    for delivery in [straight(&body, "a-1"), copy(&body, "a-1"), copy(&body, "a-2"), straight(&body, "a-2")] {
+        assert_eq!(world.accept(delivery).await.verdict(), wire::Verdict::Refused);
+    }
+    let waiting = world.waiting("atlas-main").await;
+    assert_eq!(waiting.len(), 2);
+    for delivery in &waiting {
+        let shown = world.shown("atlas-main", &delivery.quarantine_id).await;
+        assert_eq!(shown.content.expect("it is kept whole").body, body);
+    }
+    let line = world.ledger("atlas-main").await;
+    assert_eq!((line.received, line.quarantined), (2, 2));
+}
+
+#[tokio::test]
+async fn a_parked_copy_is_kept_whole_although_there_was_no_room_for_the_delivery_itself() {
+    let small = "[{id: k0, env: ATLAS_OLD}]\n    quarantine: {bytes_max: 1048576}";
+    let world = World::with(&CONFIGURATION.replace(ONE_KEY, small)).await;
+    let [before, body] = [vec![b'x'; 900 * 1024], vec![b'y'; 300 * 1024]];
+    world.accept(straight(&before, "a-0")).await;
+    world.accept(straight(&body, "a-1")).await;
+    let of_it = |delivery: &wire::QuarantinedDelivery| delivery.bytes == 300 * 1024;
+    let waiting = world.waiting("atlas-main").await;
+    assert_eq!(waiting.iter().find(|one| of_it(one)).map(|one| one.content_bytes), Some(0), "no room");
+    world.accept(copy(&body, "a-1")).await;
+    let waiting = world.waiting("atlas-main").await;
+    let whole = waiting.iter().find(|one| of_it(one) && one.content_bytes > 0).expect("it is kept");
+    let shown = world.shown("atlas-main", &whole.quarantine_id).await;
+    assert!(shown.content.expect("whole").body == body);
+}
+
 /// Appends a fact as ingress does.
 async fn append(world: &World, fact: &ParkedEvent, sealer: &Sealer) {
-    let entity = Entity::new(Category::Parked, &"acme".parse().expect("a tenant"), "p-1").expect("an entity");
-    let command_id = CommandId::from_bytes(new_id());
-    let id = event_id(&command_id, 0);
-    let encoded = contracts::parked::encode(fact, &id, sealer);
-    let event = NewEvent {
-        id,
-        kind: encoded.kind.to_owned(),
-        schema: encoded.schema,
-        occurred_at: START,
-        payload: encoded.payload.into(),
-    };
-    let commit = Commit {
-        command_id,
-        correlation_id: String::new(),
-        causation_id: None,
-        trace: TraceContext::default(),
-        events: vec![event],
-    };
-    world.log.append(&entity, Expected::Any, commit).await.expect("it is kept");
+    world.append(Category::Parked, "p-1", |id| contracts::parked::encode(fact, id, sealer)).await;
 }
 
 #[tokio::test]

@@ -128,9 +128,13 @@ fn every_element_of_a_batch_is_a_signal_of_its_own_with_its_exact_bytes() {
 fn the_event_id_header_dedupes_when_there_is_exactly_one() {
     let mut delivery = delivery(P1, "");
     delivery.headers.push((EVENT_ID_HEADER.into(), b"6680b700-cbb8-4ab9-bf99-15d1cb4ab9f2".to_vec()));
-    assert_eq!(Scheme.split(&delivery)[0].dedupe, "6680b700-cbb8-4ab9-bf99-15d1cb4ab9f2:0");
+    let by_body = format!("{}:0", sha256_hex(P1.as_bytes()));
+    let signal = Scheme.split(&delivery).remove(0);
+    assert_eq!(signal.dedupe, "6680b700-cbb8-4ab9-bf99-15d1cb4ab9f2:0");
+    assert_eq!(signal.also.as_deref(), Some(by_body.as_str()), "its body is its second name");
     delivery.headers.push((EVENT_ID_HEADER.into(), b"another".to_vec()));
-    assert_eq!(Scheme.split(&delivery)[0].dedupe, format!("{}:0", sha256_hex(P1.as_bytes())));
+    let signal = Scheme.split(&delivery).remove(0);
+    assert_eq!((signal.dedupe, signal.also), (by_body.clone(), Some(by_body)));
 }
 
 #[test]

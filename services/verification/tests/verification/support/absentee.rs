@@ -51,7 +51,9 @@ impl Absentee {
     /// Could not deliver this body, with this query.
     pub fn misses_as(&self, id: &str, made_at: Timestamp, body: &[u8], query: String) {
         let body = Bytes::copy_from_slice(body);
-        let missed = MissedDelivery { id: id.to_owned(), made_at, query, headers: Vec::new(), body };
+        // It is known by its name in the list, which need not be the one it had.
+        let headers = vec![("x-pandadoc-webhook-event-id".to_owned(), id.as_bytes().to_vec())];
+        let missed = MissedDelivery { id: id.to_owned(), made_at, query, headers, body };
         self.0.lock().missed.push(missed);
     }
 

@@ -8,14 +8,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use absentee::Absentee;
+use contracts::Encoded;
 use contracts::intake::{IntakeEvent, key_group};
 use contracts::seal::Opener;
 use contracts::wire::common::JobRun;
 use contracts::wire::verification as wire;
 use contracts::wire::verification::verification_service_client::VerificationServiceClient;
 use domain::envelope::Digest;
+use domain::ids::{CommandId, EventId};
 use domain::time::Timestamp;
-use event_log::{Category, EmbeddedSettings, EventLog, Position, Tailed};
+use event_log::{
+    Category, Commit, EmbeddedSettings, Entity, EventLog, Expected, NewEvent, Position, Tailed, TraceContext,
+    event_id,
+};
 use futures::StreamExt as _;
 use providers::Provider;
 use runtime::clock::Clock;
@@ -226,6 +231,34 @@ impl World {
             }
         }
         found
+    }
+
+    /// Appends one fact, which `encode` makes under the id it is given, to an entity of Acme's; its position.
+    pub async fn append(
+        &self,
+        category: Category,
+        entity: &str,
+        encode: impl FnOnce(&EventId) -> Encoded,
+    ) -> u64 {
+        let entity = Entity::new(category, &"acme".parse().expect("a tenant"), entity).expect("an entity");
+        let command_id = CommandId::from_bytes(runtime::random::new_id());
+        let id = event_id(&command_id, 0);
+        let encoded = encode(&id);
+        let event = NewEvent {
+            id,
+            kind: encoded.kind.to_owned(),
+            schema: encoded.schema,
+            occurred_at: START,
+            payload: encoded.payload.into(),
+        };
+        let commit = Commit {
+            command_id,
+            correlation_id: String::new(),
+            causation_id: None,
+            trace: TraceContext::default(),
+            events: vec![event],
+        };
+        self.log.append(&entity, Expected::Any, commit).await.expect("it is kept").position.0
     }
 
     async fn open(&self, event: &event_log::RecordedEvent) -> IntakeEvent {

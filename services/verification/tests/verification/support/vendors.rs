@@ -49,6 +49,12 @@ pub fn pandadoc(body: &[u8]) -> Delivery {
     delivery("pandadoc-sales", &path, Vec::new(), body, START)
 }
 
+/// The same with the header that names it.
+pub fn pandadoc_named(id: &str, body: &[u8]) -> Delivery {
+    let headers = vec![header("x-pandadoc-webhook-event-id", id)];
+    Delivery { headers, ..pandadoc(body) }
+}
+
 pub fn hubspot(body: &[u8]) -> Delivery {
     hubspot_at(body, START.0)
 }
