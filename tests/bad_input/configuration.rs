@@ -61,6 +61,34 @@ async fn config_check_warns_of_signatures_without_a_time_and_lets_the_file_pass(
 }
 
 #[tokio::test]
+async fn what_the_configuration_allows_at_a_price_is_said_once_at_the_start_and_by_config_check() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let file = directory.path().join("countersign.yaml");
+    let weak = configuration_text()
+        .replace("portal_id", "options: {allow_legacy_v1: true}\n    portal_id")
+        .replacen("http://127.0.0.1:9", "https://api.acme.invalid", 1)
+        .replacen("    kind: atlas", "    allow_test_keys: true\n    kind: atlas", 1);
+    std::fs::write(&file, weak)?;
+    let options = Options {
+        simulators: false,
+        arguments: vec!["--config".to_owned(), file.display().to_string()],
+        environment: secrets(),
+        ..Options::embedded(directory.path())
+    };
+    Countersign::up(&options).await?.stop().await?;
+    let said = std::fs::read_to_string(options.output())?;
+    for warning in ["allow_legacy_v1", "allow_test_keys"] {
+        assert_eq!(said.lines().filter(|line| line.contains(warning)).count(), 1, "{said}");
+    }
+    for (_, secret) in secrets() {
+        assert!(!said.contains(&secret), "a secret is printed");
+    }
+    let (success, said) = Countersign::config_check(&file, &secrets()).await?;
+    assert!(success && said.contains("allow_test_keys"), "{said}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_region_that_the_vendor_does_not_have_is_refused_with_those_it_has() -> Result<()> {
     let fenced = |region: &str| {
         let sources = format!("kind: pandadoc\n    source_ips: {{mode: enforce, regions: [{region}]}}");

@@ -14,7 +14,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::Up;
-use crate::compose::adapters::RULES;
+use crate::compose::adapters::{self, RULES};
 use crate::compose::configuration::{self, Secrets};
 use crate::compose::log;
 use crate::compose::services::{Endpoints, Sockets, World};
@@ -80,6 +80,9 @@ pub async fn start(up: &Up) -> Result<Running> {
     let (vendors, configuration) = vendors(up, &endpoints).await?;
     let shared = SharedConfiguration::from_file(&configuration, &RULES, Environment::of_process())
         .with_context(|| format!("{} cannot be used", configuration.display()))?;
+    for (connection, what) in adapters::warnings(&shared.current()) {
+        tracing::warn!(%connection, what, "allowed by the configuration, at a price");
+    }
 
     let tasks = Tasks::new();
     let world = World {

@@ -132,13 +132,18 @@ fn build(loaded: &Loaded) -> Table {
             credentials: loaded.credentials(id).cloned().unwrap_or_default(),
             quarantine: connection.quarantine.clone(),
             key_idle: connection.key_idle.map_or_else(|| scheme.retry_horizon(), |idle| idle.duration()),
-            warnings: crms::warnings(&connection.kind, &connection.options.clone().into_iter().collect()),
+            warnings: warnings(connection),
             sources: Sources::of(connection, scheme.as_ref()),
             scheme,
         };
         Some((id.clone(), Arc::new(known)))
     });
     known.collect()
+}
+
+fn warnings(connection: &Connection) -> Vec<&'static str> {
+    let options = connection.options.clone().into_iter().collect();
+    [connection.warnings(), crms::warnings(&connection.kind, &options)].concat()
 }
 
 /// Asks both registries; a connection that neither can serve is left out, and said so.

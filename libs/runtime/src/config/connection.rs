@@ -102,6 +102,19 @@ pub(super) const SECRET_FIELDS: [&str; 5] =
     ["api_keys", "api_key", "shared_keys", "access_token", "client_secrets"];
 
 impl Connection {
+    /// What is allowed but costs something whatever its kind, each with the setting it comes from. No secrets.
+    pub fn warnings(&self) -> Vec<&'static str> {
+        let address = self.base_url.parse::<http::Uri>().ok();
+        let host = address.as_ref().and_then(http::Uri::host).unwrap_or_default().trim_matches(['[', ']']);
+        let at_home = match host.parse::<std::net::IpAddr>() {
+            Ok(address) => address.is_loopback(),
+            Err(_) => host == "localhost" || host.ends_with(".localhost"),
+        };
+        let test_keys = "allow_test_keys: keys of a test environment are taken although base_url is not on this machine: \
+                         envelopes made with them bind nobody; take it out in production";
+        if self.allow_test_keys && !at_home { vec![test_keys] } else { Vec::new() }
+    }
+
     /// The files that hold its secrets.
     pub(super) fn secret_files(&self) -> impl Iterator<Item = &std::path::Path> {
         let of_oauth = self.oauth.iter().flat_map(|oauth| [&oauth.client_secret, &oauth.refresh_token]);

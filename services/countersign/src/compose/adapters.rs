@@ -55,7 +55,8 @@ pub fn warnings(loaded: &Loaded) -> Vec<(ConnectionId, &'static str)> {
     let connections = loaded.configuration().connections.iter();
     let warned = connections.flat_map(|(id, connection)| {
         let options = connection.options.clone().into_iter().collect();
-        crms::warnings(&connection.kind, &options).into_iter().map(|what| (id.clone(), what))
+        let of_kind = crms::warnings(&connection.kind, &options);
+        connection.warnings().into_iter().chain(of_kind).map(|what| (id.clone(), what))
     });
     warned.collect()
 }

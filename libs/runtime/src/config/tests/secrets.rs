@@ -40,6 +40,28 @@ fn a_test_key_is_refused_unless_allowed() {
 }
 
 #[test]
+fn test_keys_are_warned_of_unless_the_vendor_is_on_this_machine() {
+    let warned = |base_url: &str, allowed: bool| {
+        let text = GOOD.replacen("http://127.0.0.1:9401", base_url, 1);
+        let text = text.replacen(
+            "    kind: signer",
+            &format!("    allow_test_keys: {allowed}\n    kind: signer"),
+            1,
+        );
+        let loaded = Loaded::new(&text, RULES, &environment()).unwrap();
+        let warnings = loaded.connection(&"signer-main".parse().unwrap()).unwrap().warnings();
+        assert!(warnings.iter().all(|what| what.starts_with("allow_test_keys: ")));
+        !warnings.is_empty()
+    };
+    for abroad in ["https://api.signer.test", "http://10.0.0.7:80", "http://localhost.signer.test"] {
+        assert!(warned(abroad, true) && !warned(abroad, false), "{abroad}");
+    }
+    for at_home in ["http://127.0.0.1:9401", "http://[::1]:9401", "http://localhost:9401"] {
+        assert!(!warned(at_home, true), "{at_home}");
+    }
+}
+
+#[test]
 fn a_secret_in_a_file_is_read_from_there() {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(b"from-file\n").unwrap();
