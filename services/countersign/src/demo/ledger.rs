@@ -3,11 +3,9 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
-use ::ledger::names;
 use anyhow::{Result, anyhow};
 use contracts::wire::crmsync::{GetSyncRequest, ListDeadLettersRequest};
 use contracts::wire::envelope::Stage as At;
-use contracts::wire::ledger::Tally;
 use contracts::wire::verification::{GetLedgerRequest, LedgerLine};
 use serde_json::{Value, json};
 
@@ -16,8 +14,8 @@ use crate::journeys::{Stage, eventually};
 use crate::sheets::{Desks, Question, read};
 use crate::terminal::{Column, Terminal, Tone};
 
-/// One line per connection, by its name, and how many of its deliveries were parked.
-pub type Reading = BTreeMap<String, (LedgerLine, u64)>;
+/// One line per connection, by its name.
+pub type Reading = BTreeMap<String, LedgerLine>;
 
 /// What one vendor says it told us, in events.
 #[derive(Clone, Copy, Default)]
@@ -28,16 +26,13 @@ struct Told {
     unsure: u64,
     /// Waiting for a next try.
     open: u64,
-    /// Events of the largest delivery.
-    batch: u64,
 }
 
 impl Told {
-    /// How many events we may have counted. Verification may have taken a delivery that ingress parked because the
-    /// verdict came too late: handed over, it is known, and counted, twice.
-    const fn counted(self, own: u64, parked: u64) -> RangeInclusive<u64> {
+    /// How many events we may have counted. What ingress parked because the verdict came too late is counted once.
+    const fn counted(self, own: u64) -> RangeInclusive<u64> {
         let least = self.heard + own;
-        least..=least + self.unsure + parked * self.batch
+        least..=least + self.unsure
     }
 }
 
@@ -49,17 +44,9 @@ pub async fn reading(stage: &Stage, position: u64) -> Result<Reading> {
     eventually("the ledger to count what is in the log", async || {
         let request = GetLedgerRequest { min_position: position, ..Default::default() };
         let ledger = stage.verification().get_ledger(request).await?.into_inner();
-        let parked: BTreeMap<String, u64> =
-            ledger.tallies.iter().map(|tally| (tally.connection.clone(), parked(tally))).collect();
-        let parked = |connection: &str| parked.get(connection).copied().unwrap_or_default();
-        let lines = ledger.lines.into_iter().map(|line| (line.connection.clone(), line));
-        Ok(Some(lines.map(|(name, line)| (name.clone(), (line, parked(&name)))).collect()))
+        Ok(Some(ledger.lines.into_iter().map(|line| (line.connection.clone(), line)).collect()))
     })
     .await
-}
-
-fn parked(tally: &Tally) -> u64 {
-    tally.counts.iter().filter(|count| count.name == names::PARKED).map(|count| count.count).sum()
 }
 
 /// Tells the ledger of this run, and whether it balances.
@@ -112,12 +99,12 @@ async fn intake(stage: &Stage, played: &[Played], before: &Reading, terminal: Te
     let mut rows = Vec::new();
     let mut balanced = true;
     for (connection, simulator, own) in vendors {
-        let (before, parked_before) = before.get(connection).cloned().unwrap_or_default();
+        let before = before.get(connection).cloned().unwrap_or_default();
         let settled = eventually("the ledger to have counted everything", async || {
             let told = told(stage, &simulator, connection).await?;
-            let (now, parked) = reading(stage, 0).await?.remove(connection).unwrap_or_default();
+            let now = reading(stage, 0).await?.remove(connection).unwrap_or_default();
             let received = now.received - before.received;
-            let may_be = told.counted(own, parked - parked_before);
+            let may_be = told.counted(own);
             Ok((told.open == 0 && may_be.contains(&received)).then_some((told, now)))
         })
         .await;
@@ -164,7 +151,6 @@ async fn told(stage: &Stage, simulator: &str, connection: &str) -> Result<Told> 
         }
         let body: Value = serde_json::from_str(delivery["body"].as_str().unwrap_or_default())?;
         let events = body.as_array().map_or(1, |batch| u64::try_from(batch.len()).unwrap_or(u64::MAX));
-        told.batch = told.batch.max(events);
         for attempt in delivery["attempts"].as_array().into_iter().flatten() {
             match attempt["status"].as_u64() {
                 Some(200) => told.heard += events,
@@ -255,9 +241,8 @@ mod tests {
     use super::Told;
 
     #[test]
-    fn what_was_parked_may_be_known_twice_and_what_was_heard_is_never_missing() {
-        let told = Told { heard: 10, unsure: 1, open: 0, batch: 3 };
-        assert_eq!(told.counted(2, 0), 12..=13);
-        assert_eq!(told.counted(2, 2), 12..=19);
+    fn what_was_heard_is_never_missing_and_only_what_is_unsure_may_be_more() {
+        let told = Told { heard: 10, unsure: 1, open: 0 };
+        assert_eq!(told.counted(2), 12..=13);
     }
 }
