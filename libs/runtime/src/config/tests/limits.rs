@@ -76,3 +76,21 @@ fn limits_that_would_let_nothing_or_everything_in_are_refused() {
         assert!(said[0].contains(&format!("connections.crm-main.{path}")), "{written}: {said:?}");
     }
 }
+
+#[test]
+fn connections_share_credits_only_where_they_say_so_and_are_of_one_kind() {
+    let named = |id: &str| id.parse::<ConnectionId>().unwrap();
+    let shared = |text: &str| parse(text, RULES).map(|read| read.sharing_credits_with(&named("signer-main")));
+    assert_eq!(shared(GOOD).unwrap(), [named("signer-main")]);
+
+    let at = GOOD.find("  signer-main:").expect("the good file has it");
+    let signer = &GOOD[at..at + GOOD[at..].find("  crm-main:").expect("the next one")];
+    let pooled = signer.replacen("    kind:", "    credit_pool: house\n    kind:", 1);
+    let twin = pooled.replacen("signer-main:", "signer-b:", 1);
+    let two = GOOD.replacen(signer, &format!("{pooled}{twin}"), 1);
+    assert_eq!(shared(&two).unwrap(), [named("signer-b"), named("signer-main")]);
+
+    let mixed = GOOD.replacen(signer, &pooled, 1).replacen(SOURCES, "credit_pool: house", 1);
+    let refused = shared(&mixed).expect_err("two kinds").to_string();
+    assert!(refused.contains("credit_pool") && refused.contains("another kind"), "{refused}");
+}
