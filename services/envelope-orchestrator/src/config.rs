@@ -32,6 +32,8 @@ pub struct Tuning {
     pub write_budget: Duration,
     /// Pauses between attempts of reads.
     pub read_backoff: Backoff,
+    /// Pauses between attempts of a call that the provider finds too fast (429), where it does not say how long to wait.
+    pub throttled_backoff: Backoff,
     /// Pauses between attempts to fetch the signed document.
     pub artifact_backoff: Backoff,
     /// The signed document is given up this long after completion.
@@ -90,6 +92,11 @@ impl Default for Tuning {
                 pause_max: minute,
                 attempts_max: u32::MAX,
             },
+            throttled_backoff: Backoff {
+                pause_min: Duration::from_secs(2),
+                pause_max: 5 * minute,
+                attempts_max: u32::MAX,
+            },
             artifact_backoff: Backoff {
                 pause_min: Duration::from_secs(2),
                 pause_max: 5 * minute,
@@ -128,6 +135,8 @@ impl Tuning {
 
 #[cfg(test)]
 mod tests {
+    use domain::retry::Retry;
+
     use super::*;
 
     #[test]
@@ -136,5 +145,12 @@ mod tests {
         assert_eq!(tuning.scaled(Duration::from_secs(600)), Duration::from_secs(10));
         assert_eq!(tuning.scaled(Duration::from_secs(1)), Duration::from_millis(100));
         assert_eq!(tuning.lived(Duration::from_secs(10)), Duration::from_secs(600));
+    }
+
+    #[test]
+    fn too_fast_without_a_hint_is_two_seconds_at_first_and_five_minutes_at_most() {
+        let pause = |attempt| Tuning::default().throttled_backoff.pause(Retry::WithBackoff, attempt, 1.0);
+        assert_eq!(pause(1), Some(Duration::from_secs(2)));
+        assert_eq!(pause(100), Some(Duration::from_secs(300)));
     }
 }

@@ -221,6 +221,7 @@ fn faster(time_factor: f64) -> Tuning {
         early_arrival_pause: Duration::from_millis(100),
         write_backoff: quick,
         read_backoff: quick,
+        throttled_backoff: quick,
         artifact_backoff: quick,
         sweep_grace: Duration::from_secs(3),
         ..Tuning::default()

@@ -130,7 +130,8 @@ impl Sweeper {
     /// The provider, for a run that began now.
     fn asker(&self, connection: &ConnectionId) -> Result<Asker, Trouble> {
         let provider = (self.providers)(connection).ok_or(Trouble::NotConfigured)?;
-        Ok(Asker { provider, until: Instant::now() + self.tuning.sweep_run_max })
+        let (until, backoff) = (Instant::now() + self.tuning.sweep_run_max, self.tuning.throttled_backoff);
+        Ok(Asker { provider, until, backoff })
     }
 
     fn tenant(&self, connection: &ConnectionId) -> Result<TenantId, Trouble> {

@@ -347,7 +347,12 @@ fn tuning() -> Tuning {
     tuning.turn_pause = Duration::from_millis(30);
     tuning.sweep_grace = Duration::from_millis(20);
     tuning.early_arrival_pause = Duration::from_millis(30);
-    for backoff in [&mut tuning.write_backoff, &mut tuning.read_backoff, &mut tuning.artifact_backoff] {
+    for backoff in [
+        &mut tuning.write_backoff,
+        &mut tuning.read_backoff,
+        &mut tuning.throttled_backoff,
+        &mut tuning.artifact_backoff,
+    ] {
         backoff.pause_min = Duration::from_millis(20);
         backoff.pause_max = Duration::from_millis(200);
     }
