@@ -61,7 +61,8 @@ async fn config_check_warns_of_signatures_without_a_time_and_lets_the_file_pass(
 }
 
 #[tokio::test]
-async fn what_the_configuration_allows_at_a_price_is_said_once_at_the_start_and_by_config_check() -> Result<()> {
+async fn what_the_configuration_allows_at_a_price_is_said_once_at_the_start_and_by_config_check() -> Result<()>
+{
     let directory = tempfile::tempdir()?;
     let file = directory.path().join("countersign.yaml");
     let weak = configuration_text()

@@ -1,6 +1,7 @@
 //! `countersign ledger` on real processes: it balances when nothing was lost, names what explains a difference, and
 //! fails on what nobody can explain.
 
+mod parked;
 mod rules;
 
 use std::time::Duration;
