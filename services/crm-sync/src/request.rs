@@ -56,11 +56,8 @@ impl Source<'_> {
         let plan = &self.flow.envelope;
         let mut parties = Vec::with_capacity(plan.parties.len());
         for party in &plan.parties {
-            parties.push(NewParty {
-                role: self.text(&party.role)?,
-                name: self.text(&party.name)?,
-                email: self.text(&party.email)?,
-            });
+            let (name, email) = (self.text(&party.name)?, self.text(&party.email)?);
+            parties.push(NewParty { role: self.text(&party.role)?, name: named(name, &email), email });
         }
         let title = plan.title.as_deref().unwrap_or(self.flow.name.as_str());
         let RecordRef { connection, object_type, object_id } = self.record;
@@ -149,6 +146,14 @@ pub fn wire_record(record: &RecordRef) -> WireRecord {
     }
 }
 
+/// Somebody without a name in the record is called by what stands before the `@` of their address (lifecycle.md §3).
+fn named(name: String, email: &str) -> String {
+    match email.trim().split_once('@') {
+        Some((local, _)) if name.trim().is_empty() => local.to_owned(),
+        Some(_) | None => name,
+    }
+}
+
 /// What the document's server means by its answer.
 fn judged(status: u16) -> Result<(), RequestError> {
     match status {
@@ -164,7 +169,15 @@ fn milliseconds(span: Span) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{RequestError, judged};
+    use super::{RequestError, judged, named};
+
+    #[test]
+    fn somebody_without_a_name_is_called_by_their_address() {
+        let called = |name: &str| named(name.to_owned(), " dana.buyer@buyer.test ");
+        assert_eq!(called("Dana Buyer"), "Dana Buyer");
+        assert_eq!((called("").as_str(), called(" ").as_str()), ("dana.buyer", "dana.buyer"));
+        assert_eq!(named(String::new(), "nobody"), "", "what is no address gives no name");
+    }
 
     #[test]
     fn a_document_server_that_is_busy_is_asked_again_and_one_that_refuses_is_not() {

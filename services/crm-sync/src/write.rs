@@ -71,6 +71,11 @@ impl Writes {
             tracing::info!("a later envelope speaks for the record");
             return Ok(());
         }
+        if history.envelope.stage == Stage::Completed && !history.envelope.confirmed {
+            tracing::warn!(
+                "unconfirmed: the provider did not confirm the completion in time, its webhook is believed"
+            );
+        }
         let recorded = &delivery.recorded;
         let event = recorded.events.last().map(|event| event.id);
         let cause = Cause {
