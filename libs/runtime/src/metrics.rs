@@ -16,6 +16,8 @@ pub const RPC_SERVER_SECONDS: &str = "rpc_server_seconds";
 pub const RPC_CLIENT_SECONDS: &str = "rpc_client_seconds";
 /// Bounds of the buckets of every histogram of seconds: its name ends in `_seconds`.
 const SECONDS_BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
+/// Bounds of the buckets of every histogram of hours: its name ends in `_hours`.
+const HOURS_BUCKETS: [f64; 10] = [0.1, 0.5, 1.0, 4.0, 12.0, 24.0, 48.0, 96.0, 168.0, 336.0];
 /// Bounds of the buckets of every histogram of sizes: its name ends in `_size`.
 const SIZE_BUCKETS: [f64; 11] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0];
 
@@ -34,6 +36,9 @@ pub fn install() {
             .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS_BUCKETS)
             .and_then(|builder| {
                 builder.set_buckets_for_metric(Matcher::Suffix("_size".to_owned()), &SIZE_BUCKETS)
+            })
+            .and_then(|builder| {
+                builder.set_buckets_for_metric(Matcher::Suffix("_hours".to_owned()), &HOURS_BUCKETS)
             })
             .expect("no list of buckets is empty")
             .build_recorder();
@@ -74,9 +79,12 @@ mod tests {
         super::install();
         metrics::histogram!("a_seconds").record(0.02);
         metrics::histogram!("a_size").record(100.0);
+        metrics::histogram!("some_hours").record(30.0);
         let text = super::render();
         assert!(text.contains(r#"a_seconds_bucket{le="0.025"} 1"#), "{text}");
         assert!(text.contains(r#"a_size_bucket{le="64"} 0"#), "{text}");
         assert!(text.contains(r#"a_size_bucket{le="128"} 1"#), "{text}");
+        assert!(text.contains(r#"some_hours_bucket{le="24"} 0"#), "{text}");
+        assert!(text.contains(r#"some_hours_bucket{le="48"} 1"#), "{text}");
     }
 }

@@ -23,20 +23,28 @@ const KEY: &str = "key";
 /// The provider has another document that names an envelope of ours.
 const TWIN: &str = "twin";
 
+/// The provider does not know an envelope of ours any more.
+const GONE: &str = "gone";
+/// An envelope cannot go on without a person.
+const ATTENTION: &str = "attention";
+
 /// All of them.
-const KINDS: [&str; 7] = [ILLEGAL, WITHDRAWN, OVERTAKEN, REVIVED, ARTIFACT, KEY, TWIN];
+const KINDS: [&str; 9] = [ILLEGAL, WITHDRAWN, OVERTAKEN, REVIVED, ARTIFACT, KEY, TWIN, GONE, ATTENTION];
 
 /// Shows every kind as 0, so that the first one of a process is a rise that an alert rule sees.
 pub fn prepare() {
     KINDS.into_iter().for_each(|kind| count(kind, 0));
+    unknown_statuses(0);
 }
 
 /// Counts what a person must look at in this event, and says so. `before` is the envelope that it befell.
 pub fn raise(subject: &Subject, before: &Envelope, event: &Event) {
     let Some(kind) = kind(before.stage, event) else { return };
     count(kind, 1);
-    // Who gives a document up says why.
-    if kind != ARTIFACT {
+    if let Event::AttentionNeeded { attention, .. } = event {
+        tracing::warn!(envelope.id = %subject.id, ?attention, "CS-ORCH-011: an envelope cannot go on without a person");
+    } else if kind != ARTIFACT {
+        // Who gives a document up says why.
         let stage = before.stage.name();
         tracing::warn!(envelope.id = %subject.id, kind, stage, "CS-ORCH-007: the provider contradicts an end");
     }
@@ -46,6 +54,17 @@ pub fn raise(subject: &Subject, before: &Envelope, event: &Event) {
 pub fn key_refused(connection: &ConnectionId, reason: &str) {
     count(KEY, 1);
     tracing::error!(%connection, reason, "CS-ORCH-005: the provider refuses our key");
+}
+
+/// Counts answers whose status nobody here knows; the adapter has said which.
+pub fn unknown_statuses(times: u64) {
+    metrics::counter!("orchestrator_unknown_statuses_total").increment(times);
+}
+
+/// Counts and says that the provider does not know an envelope any more: it was deleted there, or the account is another.
+pub fn gone(subject: &Subject) {
+    count(GONE, 1);
+    tracing::warn!(envelope.id = %subject.id, "CS-ORCH-010: the provider does not know the envelope any more");
 }
 
 /// Counts and says that a document names an envelope which is another document.
@@ -73,11 +92,15 @@ fn kind(before: Stage, event: &Event) -> Option<&'static str> {
     if matches!(event, Event::SignalIgnored { reason: IgnoreReason::Illegal, .. }) {
         return Some(ILLEGAL);
     }
+    if matches!(event, Event::AttentionNeeded { .. }) {
+        return Some(ATTENTION);
+    }
     matches!(event, Event::ArtifactUnavailable { .. }).then_some(ARTIFACT)
 }
 
 #[cfg(test)]
 mod tests {
+    use domain::envelope::Attention;
     use domain::time::Timestamp;
 
     use super::*;
@@ -122,5 +145,11 @@ mod tests {
     #[test]
     fn a_signed_document_that_is_given_up_is_an_alarm() {
         assert_eq!(kind(Stage::Completed, &Event::ArtifactUnavailable { at: AT }), Some(ARTIFACT));
+    }
+
+    #[test]
+    fn a_preparation_that_does_not_end_is_an_alarm() {
+        let slow = Event::AttentionNeeded { attention: Attention::PreparationSlow, at: AT };
+        assert_eq!(kind(Stage::Preparing, &slow), Some(ATTENTION));
     }
 }

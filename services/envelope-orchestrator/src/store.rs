@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use contracts::seal::{Opener, Sealer};
 use contracts::{DecodeError, envelope as codec};
-use domain::envelope::{Command, Envelope, Event, Rejection, decide, evolve};
+use domain::envelope::{Command, Envelope, Event, Rejection, Stage, decide, evolve};
 use domain::ids::{CommandId, EnvelopeId, EventId, TenantId};
 use event_log::{
     AppendError, Category, Commit, DataKey, Entity, EntityError, EventLog, Expected, NewEvent, Position,
@@ -293,7 +293,17 @@ fn count(subject: &Subject, mut envelope: Envelope, events: &[Event]) -> Envelop
         envelope = evolve(envelope, event);
         if envelope.stage != before {
             metrics::counter!("orchestrator_envelopes_total", "stage" => envelope.stage.name()).increment(1);
+            observe_signing(&envelope);
         }
     }
     envelope
+}
+
+/// How long it took from the wish to the last signature, of what we made ourselves.
+fn observe_signing(envelope: &Envelope) {
+    let (Some(from), Some(to)) = (envelope.requested_at, envelope.completed_at) else { return };
+    if envelope.stage == Stage::Completed && envelope.order.is_some() {
+        let hours = to.since(from).as_secs_f64() / 3_600.0;
+        metrics::histogram!("orchestrator_signing_hours").record(hours);
+    }
 }

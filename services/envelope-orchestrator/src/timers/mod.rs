@@ -8,6 +8,7 @@ mod agenda;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use contracts::envelope as codec;
 use contracts::seal::Opener;
@@ -24,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::Providers;
+use crate::alarms;
 use crate::config::Tuning;
 use crate::holds::Holds;
 use crate::store::{Cause, ExecuteError, Store, Subject};
@@ -34,6 +36,10 @@ use agenda::{Agenda, Due};
 const SEND_REQUESTED: &str = "envelope.send_requested";
 /// Envelopes that are read at once at start.
 const READS_AT_ONCE: usize = 16;
+/// A draft that has waited for a person for so long is one to ask about.
+const REVIEW_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+/// How often such drafts are counted.
+const REVIEWS_EVERY: Duration = Duration::from_secs(30);
 
 /// Fires what is due.
 pub struct Timers {
@@ -101,6 +107,7 @@ impl Timers {
         }
         ready.notify_one();
         let mut tail = self.store.log().tail(Category::Envelopes, from);
+        let mut reviews = tokio::time::interval(REVIEWS_EVERY);
         let mut running: FuturesUnordered<BoxFuture<'_, (Due, Result<(), Trouble>)>> =
             FuturesUnordered::new();
         loop {
@@ -134,9 +141,20 @@ impl Timers {
                         }
                     }
                 }
+                _ = reviews.tick() => self.show_reviews(&book),
                 () = self.until(next) => {}
             }
         }
+    }
+
+    /// Nobody sends what a person has not looked at (lifecycle.md §5.5), so somebody has to be told that it waits.
+    fn show_reviews(&self, book: &Book) {
+        let now = self.store.clock().now();
+        let lived = |watched: &Watched| self.tuning.lived(now.since(watched.envelope.stage_since));
+        let overdue =
+            book.open.values().filter(|watched| waits_for_a_person(&watched.envelope, lived(watched)));
+        let overdue = u32::try_from(overdue.count()).unwrap_or(u32::MAX);
+        metrics::gauge!("orchestrator_reviews_overdue").set(overdue);
     }
 
     async fn until(&self, next: Option<domain::time::Timestamp>) {
@@ -244,7 +262,7 @@ impl Timers {
         let observation = match provider.snapshot(id).await {
             Ok(snapshot) => observation(snapshot),
             Err(error) if error.class == Class::NotFound && due.attempt >= NOT_FOUND_TRIES => {
-                tracing::warn!(provider.id = %id, "the provider does not know the envelope any more");
+                alarms::gone(&due.subject);
                 claimed(id.clone(), Claim::Deleted)
             }
             Err(error) => return Err(error.into()),
@@ -272,6 +290,30 @@ enum Trouble {
     Execute(#[from] ExecuteError),
 }
 
+/// Whether it is a draft of ours that has stood before a person for too long.
+fn waits_for_a_person(envelope: &Envelope, since: Duration) -> bool {
+    let stands = matches!(envelope.stage, Stage::InReview | Stage::NeedsAttention | Stage::AwaitingApproval);
+    stands && envelope.hold.is_none() && envelope.adoption.is_none() && since > REVIEW_MAX
+}
+
 fn asks_to_send(recorded: &Recorded) -> bool {
     recorded.events.iter().any(|event| event.kind == SEND_REQUESTED)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_draft_that_a_person_has_left_for_a_day_is_overdue_and_one_that_waits_for_credits_is_not() {
+        let late = REVIEW_MAX + Duration::from_secs(1);
+        let at = |stage| Envelope { stage, ..Envelope::default() };
+        for stage in [Stage::InReview, Stage::NeedsAttention, Stage::AwaitingApproval] {
+            assert!(waits_for_a_person(&at(stage), late));
+            assert!(!waits_for_a_person(&at(stage), REVIEW_MAX));
+        }
+        assert!(!waits_for_a_person(&at(Stage::Sent), late));
+        let held = Envelope { hold: Some(HoldReason::CreditsExhausted), ..at(Stage::InReview) };
+        assert!(!waits_for_a_person(&held, late));
+    }
 }

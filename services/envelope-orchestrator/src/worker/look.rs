@@ -10,6 +10,7 @@ use providers::{Class, ProviderError, Snapshot};
 
 use super::halt::{Halt, Step};
 use super::{Job, Worker};
+use crate::alarms;
 
 /// Tries after which an envelope that the provider does not find is taken for deleted: it may be too young, or a
 /// key of another account may be in use for a while.
@@ -59,7 +60,7 @@ impl Worker {
         if error.class != Class::NotFound || job.attempt < NOT_FOUND_TRIES {
             return Err(self.after_read(job, error));
         }
-        tracing::warn!(envelope.id = %job.subject.id, "the provider does not know the envelope any more");
+        alarms::gone(&job.subject);
         self.report(job, "gone", Claim::Deleted, Source::Poll).await
     }
 
@@ -88,6 +89,9 @@ pub(crate) fn claimed(provider_id: ProviderEnvelopeId, claim: Claim) -> Observat
 
 /// What a snapshot says, in the domain's words.
 pub(crate) fn observation(snapshot: Snapshot) -> Observation {
+    if snapshot.claim == Claim::Hint {
+        alarms::unknown_statuses(1);
+    }
     let claim = match (snapshot.claim, snapshot.reason) {
         (Claim::Declined { reason: None }, reason) => Claim::Declined { reason },
         (claim, _) => claim,
