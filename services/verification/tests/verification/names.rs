@@ -71,7 +71,7 @@ async fn of_many_ids_for_one_body_at_once_over_two_replicas_one_is_new() {
     let world = World::new().await;
     let other = world.another_replica().await;
     let sending = (0..20).map(|number: usize| {
-        let replica = if number % 2 == 0 { &world.replica } else { &other };
+        let replica = if number.is_multiple_of(2) { &world.replica } else { &other };
         let delivery = match number {
             0..4 => pandadoc(&news(1)),
             number => pandadoc_named(&format!("e{}", number / 2), &news(1)),
