@@ -107,6 +107,9 @@ pub enum EnvelopeVerb {
     Send(Wish),
     /// Nudges the signer whose turn it is.
     Remind(Wish),
+    /// Takes an envelope back to draft, where the provider can, so that it can be changed there and sent again;
+    /// signatures are lost.
+    Reopen(Wish),
     /// Cancels an envelope.
     Void(Wish),
     /// Lists signals that came before their envelope was known, and when the provider will be asked about each.

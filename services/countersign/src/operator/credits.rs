@@ -58,7 +58,7 @@ pub(super) async fn look(ask: &Ask) -> Result<(bool, String)> {
 }
 
 fn trouble(account: &Credits) -> Option<String> {
-    let Credits { provider, remaining, used_per_day, .. } = account;
+    let (provider, Credits { remaining, used_per_day, .. }) = (name(account), account);
     if account.exhausted {
         return Some(format!("{provider} has none, {} sends wait for a top-up", account.held_sends));
     }
@@ -67,9 +67,15 @@ fn trouble(account: &Credits) -> Option<String> {
     short.then(|| format!("{provider} has {left} left at {used_per_day:.1} a day"))
 }
 
+/// The connection, and the pool that what is left belongs to.
+fn name(account: &Credits) -> String {
+    let Credits { provider, pool, .. } = account;
+    if pool.is_empty() { provider.clone() } else { format!("{provider} (pool {pool})") }
+}
+
 fn row(account: &Credits) -> Vec<String> {
     vec![
-        account.provider.clone(),
+        name(account),
         account.remaining.map_or_else(|| "?".to_owned(), |left| left.to_string()),
         account.sent.to_string(),
         account.refunded.to_string(),

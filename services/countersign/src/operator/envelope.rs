@@ -31,6 +31,17 @@ pub async fn run(verb: EnvelopeVerb) -> Result<()> {
             let answer = ask.envelopes()?.remind_envelope(request).await;
             done(&ask, by_orchestrator(&ask, answer)?.envelope)
         }
+        EnvelopeVerb::Reopen(Wish { id, request_id, ask }) => {
+            let mut envelopes = ask.envelopes()?;
+            let seen = envelopes
+                .get_envelope(wire::GetEnvelopeRequest { envelope_id: id.clone(), min_position: 0 })
+                .await;
+            let generation = by_orchestrator(&ask, seen)?.envelope.map_or(0, |seen| seen.generation);
+            let request_id = chosen(request_id);
+            let request = wire::ReopenEnvelopeRequest { request_id, envelope_id: id, generation };
+            let answer = envelopes.reopen_envelope(request).await;
+            done(&ask, by_orchestrator(&ask, answer)?.envelope)
+        }
         EnvelopeVerb::Void(Wish { id, request_id, ask }) => {
             let request = wire::VoidEnvelopeRequest { request_id: chosen(request_id), envelope_id: id };
             let answer = ask.envelopes()?.void_envelope(request).await;
