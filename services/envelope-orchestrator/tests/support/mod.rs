@@ -4,6 +4,7 @@
 
 mod drafts;
 pub mod provider;
+mod tuning;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,6 +34,7 @@ use tempfile::TempDir;
 use tonic::{Request, Status};
 
 use provider::Scripted;
+use tuning::tuning;
 
 const RULES: [KindRule; 2] = [
     KindRule { kind: "scripted", call: "api_key", verify: "shared_keys", regions: &[] },
@@ -339,24 +341,6 @@ impl World {
     pub async fn stop(self) {
         self.tasks.stop(Duration::from_secs(20)).await.expect("the tasks end well");
     }
-}
-
-/// Pauses as short as a test needs them; the clock is moved by hand.
-fn tuning() -> Tuning {
-    let mut tuning = Tuning { time_factor: 10.0, ..Tuning::default() };
-    tuning.turn_pause = Duration::from_millis(30);
-    tuning.sweep_grace = Duration::from_millis(20);
-    tuning.early_arrival_pause = Duration::from_millis(30);
-    for backoff in [
-        &mut tuning.write_backoff,
-        &mut tuning.read_backoff,
-        &mut tuning.throttled_backoff,
-        &mut tuning.artifact_backoff,
-    ] {
-        backoff.pause_min = Duration::from_millis(20);
-        backoff.pause_max = Duration::from_millis(200);
-    }
-    tuning
 }
 
 /// A request for an envelope with two signers.
