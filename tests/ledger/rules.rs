@@ -24,7 +24,10 @@ fn every_alert_has_an_expression_over_numbers_that_are_explained_a_severity_and_
             let name = rule["alert"].as_str().expect("an alert has a name");
             assert!(alerts.insert(name.to_owned()), "{name} stands twice");
             let expression = rule["expr"].as_str().expect("an alert has an expression");
-            let words = expression.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+            // what stands in quotes is the value of a label
+            let unquoted: Vec<&str> = expression.split('"').step_by(2).collect();
+            let unquoted = unquoted.join(" ");
+            let words = unquoted.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
             let numbers: Vec<&str> = words.filter(|word| word.contains('_')).collect();
             assert!(!numbers.is_empty(), "{name} looks at nothing");
             for number in numbers {
