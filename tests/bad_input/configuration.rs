@@ -1,7 +1,7 @@
 //! A configuration that is not understood is refused before anything starts, with the line and the mend.
 
 use anyhow::Result;
-use system_tests::process::{Countersign, Options};
+use system_tests::process::{Countersign, Options, binary};
 
 use crate::vendors::{configuration_text, secrets};
 
@@ -126,5 +126,19 @@ async fn a_connection_without_a_key_never_starts_and_no_secret_is_printed() -> R
 async fn text_that_is_no_yaml_is_refused_with_its_line() -> Result<()> {
     let said = refusal("tenants:\n  acme: {}\nconnections: [\n", secrets()).await?;
     assert!(said.contains("CS-CONFIG-001"), "{said}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_reader_who_left_before_the_answer_is_no_mishap() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let file = directory.path().join("countersign.yaml");
+    std::fs::write(&file, configuration_text())?;
+    let (reader, writer) = std::io::pipe()?;
+    drop(reader);
+    let mut command = tokio::process::Command::new(binary()?);
+    command.args(["config", "check"]).arg(&file).envs(secrets()).stdout(writer);
+    let ended = command.stderr(std::process::Stdio::piped()).output().await?;
+    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
     Ok(())
 }

@@ -1,8 +1,7 @@
 //! What people and programs see: text and tables, or one JSON object a line. Colours only on a terminal.
-#![expect(clippy::print_stdout, reason = "standard output is what the verbs are for")]
 
 use std::fmt::Display;
-use std::io::IsTerminal as _;
+use std::io::{ErrorKind, IsTerminal as _, Write as _};
 
 use serde_json::Value;
 
@@ -28,6 +27,16 @@ pub enum Tone {
     Quiet,
 }
 
+/// One line. A reader that has gone (`| head`) has what it wanted; anything else must not pass for a whole answer.
+fn write(line: impl Display) {
+    match writeln!(std::io::stdout(), "{line}") {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            panic!("cannot write to standard output: {error}")
+        }
+        Ok(()) | Err(_) => {}
+    }
+}
+
 impl Terminal {
     /// For a program with `json`, else for a person.
     pub fn new(json: bool) -> Self {
@@ -42,20 +51,20 @@ impl Terminal {
     /// A line for a person; nothing for a program.
     pub fn line(self, text: impl Display) {
         if !self.json {
-            println!("{text}");
+            write(text);
         }
     }
 
     /// A line for a program; nothing for a person.
     pub fn object(self, value: &Value) {
         if self.json {
-            println!("{value}");
+            write(value);
         }
     }
 
     /// A text as it is, for both.
     pub fn raw(self, text: &str) {
-        println!("{text}");
+        write(text);
     }
 
     /// The text with its tone, where the terminal shows tones.
@@ -87,7 +96,7 @@ impl Terminal {
             return;
         }
         for line in aligned(columns, rows) {
-            println!("  {line}");
+            write(format_args!("  {line}"));
         }
     }
 }
