@@ -32,7 +32,7 @@ fn life() -> Vec<Event> {
     let order = Box::new(order());
     let commands = [
         Command::Request { order, at: Timestamp(0) },
-        Command::StartCreate { at: Timestamp(1) },
+        Command::StartCreate { way: None, at: Timestamp(1) },
         observe(Claim::Draft, Vec::new()),
         Command::RequestSend { at: Timestamp(2) },
         observe(Claim::Sent, Vec::new()),

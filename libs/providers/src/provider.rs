@@ -33,6 +33,13 @@ pub trait Provider: Send + Sync {
         None
     }
 
+    /// The way in which uploads travel over this connection, where a way has keys of its own: the same key on another
+    /// way makes another envelope. The caller records it before the first call of a key and names it with every one
+    /// ([`CreateOrder::way`]). `None` where a key holds whichever way is taken. At most 20 bytes.
+    fn upload_way(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Makes an envelope. `key` is the idempotency key, at most 255 printable ASCII characters; it is ignored by
     /// vendors without keys, where the caller asks [`Provider::find`] before it tries again. A `Conflict` means
     /// that a twin of this very call is still running: repeat it with the same key.
@@ -271,6 +278,8 @@ pub struct CreateOrder {
     pub correlation: BTreeMap<String, String>,
     /// Where the vendor reports; `None` takes the connection's own address.
     pub webhook_url: Option<String>,
+    /// The way in which the first call of this key went ([`Provider::upload_way`]); `None` takes the connection's own.
+    pub way: Option<String>,
 }
 
 /// What is to be signed.

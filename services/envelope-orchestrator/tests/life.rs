@@ -123,6 +123,37 @@ async fn a_create_call_whose_answer_is_lost_is_repeated_with_its_key_and_makes_o
 }
 
 #[tokio::test]
+async fn a_repeated_create_goes_the_way_of_the_first_whatever_the_connection_says_by_then() {
+    for told in [false, true] {
+        let world = World::new().await;
+        world.provider.uploads_by("parcel");
+        world.provider.fail("create", [Fault::Gate]);
+        world.provider.lose_gated();
+        let made = world.create(upload("deal-1")).await.unwrap();
+        world.provider.until(|provider| provider.calls("create") == 1).await;
+        if told {
+            // then the call is repeated for the review link alone
+            world.signal(1, "envelope.created", news("p-1", Claim::Draft, Some(&made.envelope_id))).await;
+            world.until(&made.envelope_id, |envelope| envelope.provider_id == "p-1").await;
+        }
+        world.provider.uploads_by("letter");
+        world.provider.open_gate();
+        world.until(&made.envelope_id, |envelope| !envelope.review_url.is_empty()).await;
+        assert_eq!((world.provider.calls("create"), world.provider.drafts().len()), (2, 1), "told: {told}");
+        world.stop().await;
+    }
+}
+
+fn upload(request_id: &str) -> wire::CreateEnvelopeRequest {
+    let document = wire::create_envelope_request::Document::Upload(wire::Upload {
+        file_name: "a.pdf".to_owned(),
+        content_type: "application/pdf".to_owned(),
+        content: b"%PDF-1.7 a".to_vec(),
+    });
+    wire::CreateEnvelopeRequest { document: Some(document), ..request(request_id) }
+}
+
+#[tokio::test]
 async fn without_keys_an_earlier_try_is_searched_for_before_another() {
     let world = World::with(support::provider::Scripted::new(false)).await;
     world.provider.fail("create", [Fault::LoseAnswer]);

@@ -22,7 +22,9 @@ pub(super) fn event(
     Ok(match fact {
         Fact::Requested(fact) => Event::Requested { order: Box::new(order::from_wire(fact, open)?), at },
         Fact::Adopted(fact) => Event::Adopted { adoption: adoption(fact)?, at },
-        Fact::CreateStarted(wire::CreateStarted {}) => Event::CreateStarted { at },
+        Fact::CreateStarted(fact) => {
+            Event::CreateStarted { way: Some(fact.way).filter(|way| !way.is_empty()), at }
+        }
         Fact::Created(fact) => Event::Created {
             provider_id: parse(&fact.provider_id, "provider_id")?,
             review_link: open.optional("review_link", fact.review_link.as_ref())?,

@@ -19,7 +19,9 @@ fn fact(event: &Event, seal: EventSealer<'_>) -> (Timestamp, Fact) {
     match event {
         Event::Requested { order, at } => (*at, Fact::Requested(order::to_wire(order, seal))),
         Event::Adopted { adoption, at } => (*at, Fact::Adopted(adopted(adoption))),
-        Event::CreateStarted { at } => (*at, Fact::CreateStarted(wire::CreateStarted {})),
+        Event::CreateStarted { way, at } => {
+            (*at, Fact::CreateStarted(wire::CreateStarted { way: way.clone().unwrap_or_default() }))
+        }
         Event::Created { provider_id, review_link, at } => {
             let review_link = seal.optional("review_link", review_link.as_ref());
             (*at, Fact::Created(wire::Created { provider_id: provider_id.to_string(), review_link }))

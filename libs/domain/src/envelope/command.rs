@@ -45,6 +45,8 @@ pub enum Command {
     },
     /// T2: a worker is about to call the provider's create.
     StartCreate {
+        /// The way in which the document shall travel, where the provider knows several; the first one said holds.
+        way: Option<String>,
         /// Now.
         at: Timestamp,
     },

@@ -33,7 +33,9 @@ pub fn decide(envelope: &Envelope, command: Command) -> Result<Vec<Event>, Rejec
         (Stage::Absent, _) => return Err(Rejection::NeverRequested),
 
         // T2: a worker may come twice; once the id is known there is nothing to create.
-        (Stage::Requested, Command::StartCreate { at }) => decision.record(Event::CreateStarted { at }),
+        (Stage::Requested, Command::StartCreate { way, at }) => {
+            decision.record(Event::CreateStarted { way, at });
+        }
         (Stage::Creating, Command::StartCreate { .. }) => {}
         (_, Command::StartCreate { .. }) => return Err(refuse("create", stage)),
 

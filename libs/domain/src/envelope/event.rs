@@ -27,6 +27,8 @@ pub enum Event {
     },
     /// T2.
     CreateStarted {
+        /// The way in which the document travels; every repetition goes the same way. `None` where there is one only.
+        way: Option<String>,
         /// When.
         at: Timestamp,
     },

@@ -29,7 +29,10 @@ pub fn evolve(mut envelope: Envelope, event: &Event) -> Envelope {
             envelope.created_at = Some(*at);
             envelope.adoption = Some(adoption.clone());
         }
-        Event::CreateStarted { at } => envelope.enter(Stage::Creating, *at),
+        Event::CreateStarted { way, at } => {
+            envelope.enter(Stage::Creating, *at);
+            envelope.create_way.clone_from(way);
+        }
         Event::Created { provider_id, review_link, at } => {
             envelope.provider_id = Some(provider_id.clone());
             envelope.created_at.get_or_insert(*at);

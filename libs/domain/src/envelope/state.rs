@@ -98,6 +98,8 @@ pub struct Envelope {
     pub order: Option<Order>,
     /// What was adopted; `None` if we ordered it.
     pub adoption: Option<Adoption>,
+    /// The way in which the document travels to the provider, as its first create call was begun.
+    pub create_way: Option<String>,
     /// The provider's id, once known.
     pub provider_id: Option<ProviderEnvelopeId>,
     /// Where a person reviews and sends it. A secret.

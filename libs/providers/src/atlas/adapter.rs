@@ -153,6 +153,10 @@ impl Provider for Adapter {
         Some(self.credits)
     }
 
+    fn upload_way(&self) -> Option<&'static str> {
+        self.dialect.is_first().then(|| self.uploads.transport.name())
+    }
+
     async fn create(&self, order: &CreateOrder, key: &str) -> Result<Created, ProviderError> {
         let webhook_url = order.webhook_url.as_deref().or(self.webhook_url.as_ref().map(Url::as_str));
         let request =

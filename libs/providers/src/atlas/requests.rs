@@ -25,6 +25,24 @@ pub(super) enum Transport {
     Inline,
 }
 
+impl Transport {
+    /// Its name, as in the connection's options; stands in the log.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Multipart => "multipart",
+            Self::Inline => "inline",
+        }
+    }
+
+    /// The one of this name.
+    fn named(name: &str) -> Result<Self, ProviderError> {
+        [Self::Multipart, Self::Inline]
+            .into_iter()
+            .find(|transport| transport.name() == name)
+            .ok_or_else(|| ProviderError::invalid("unknown_way"))
+    }
+}
+
 /// How uploads travel, and how long they may be, in bytes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Uploads {
@@ -32,8 +50,8 @@ pub(super) struct Uploads {
     pub(super) bytes_max: usize,
 }
 
-/// The create call of an order. The transport follows from the order and the connection's options alone, because
-/// the vendor keeps its idempotency keys by transport.
+/// The create call of an order. The vendor keeps its idempotency keys by transport, so the one of a key's first call
+/// goes before that of the connection's options (atlas.md §12).
 pub(super) fn create(
     dialect: Dialect,
     uploads: Uploads,
@@ -47,7 +65,10 @@ pub(super) fn create(
         return Err(ProviderError::ours(Class::TooLarge, Retry::Never, "upload_too_large"));
     }
     match dialect {
-        Dialect::First => first::create(uploads.transport, order, webhook_url, route),
+        Dialect::First => {
+            let transport = order.way.as_deref().map_or(Ok(uploads.transport), Transport::named)?;
+            first::create(transport, order, webhook_url, route)
+        }
         Dialect::Second => second::create(order, route),
     }
 }

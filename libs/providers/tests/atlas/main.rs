@@ -7,6 +7,7 @@ mod common;
 mod platform;
 mod reviewed;
 mod templates;
+mod uploads;
 mod writes;
 
 use std::ops::Deref;

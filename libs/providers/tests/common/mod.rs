@@ -129,5 +129,6 @@ pub fn order_of(number: u8, source: Source, parties: Parties) -> CreateOrder {
         auto_send: false,
         correlation: correlation.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
         webhook_url: None,
+        way: None,
     }
 }

@@ -156,6 +156,7 @@ impl Stand {
             auto_send: false,
             correlation: correlation.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
             webhook_url: None,
+            way: None,
         }
     }
 

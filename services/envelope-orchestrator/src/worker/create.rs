@@ -1,6 +1,7 @@
 //! Making the envelope at the provider, once.
 //!
-//! The key comes from the order, so a repeated call is the same call. Where the provider has no keys, may have
+//! The key comes from the order, and the way on which the first call went from the log, so a repeated call is the same
+//! call, whatever became of the connection's options meanwhile. Where the provider has no keys, may have
 //! forgotten ours, or answers nothing good to it, an earlier try is searched for first; what it left is adopted.
 
 use std::collections::BTreeMap;
@@ -48,7 +49,11 @@ impl Worker {
                 return self.adopt(job, found).await;
             }
         } else if !known {
-            self.tell(job, "start_create", Command::StartCreate { at: self.now() }).await?;
+            let way = match &order.document {
+                Document::Upload { .. } => job.provider.upload_way().map(str::to_owned),
+                Document::Url(_) | Document::Template { .. } => None,
+            };
+            self.tell(job, "start_create", Command::StartCreate { way, at: self.now() }).await?;
         }
         let Some(source) = self.source(&order.document).await? else {
             return self.fail(job, CreateFailure::InvalidRequest, None).await;
@@ -60,6 +65,7 @@ impl Worker {
             correlation: correlation(job, &order),
             webhook_url: None,
             name: order.title.clone(),
+            way: job.envelope.create_way.clone(),
         };
         match job.provider.create(&wish, &format!("{}:create", order.operation_key)).await {
             Ok(created) => self.created(job, created).await,

@@ -16,7 +16,7 @@ use domain::time::Timestamp;
 use parking_lot::Mutex;
 use providers::{
     Capabilities, Changed, Class, CreateOrder, Created, CreditTerms, ENVELOPE_ID_KEY, FieldEdit, Page,
-    Provider, ProviderError, Snapshot,
+    Provider, ProviderError, Snapshot, Source,
 };
 use tokio::sync::watch;
 
@@ -52,6 +52,7 @@ struct State {
     refuses_edits: bool,
     broken: BTreeSet<String>,
     search_lag: Duration,
+    way: Option<&'static str>,
     made: HashMap<String, Instant>,
 }
 
@@ -102,6 +103,11 @@ impl Scripted {
     /// From now on its search finds nothing that is younger than this.
     pub fn finds_after(&self, lag: Duration) {
         self.state.lock().search_lag = lag;
+    }
+
+    /// From now on uploads travel in this way, and every way has keys of its own.
+    pub fn uploads_by(&self, way: &'static str) {
+        self.state.lock().way = Some(way);
     }
 
     /// The window of the keys is over.
@@ -217,6 +223,10 @@ impl Provider for Scripted {
         Some(CreditTerms { refunded_if_untouched: true, known: Some((10, Timestamp(1_800_000_000_000))) })
     }
 
+    fn upload_way(&self) -> Option<&'static str> {
+        self.state.lock().way
+    }
+
     async fn create(&self, order: &CreateOrder, key: &str) -> Result<Created, ProviderError> {
         let fault = self.enter("create", format!("create {key}"));
         if let Some(Fault::Refuse(class)) = fault {
@@ -224,7 +234,10 @@ impl Provider for Scripted {
         }
         let id = {
             let mut state = self.state.lock();
-            let remembered = state.keys.get(key).filter(|_| self.keys).cloned();
+            let upload = matches!(order.source, Source::Upload { .. });
+            let way = order.way.clone().or(state.way.map(str::to_owned)).filter(|_| upload);
+            let key = format!("{key}{}", way.unwrap_or_default());
+            let remembered = state.keys.get(&key).filter(|_| self.keys).cloned();
             match remembered {
                 Some(id) => id,
                 None => {
@@ -237,7 +250,7 @@ impl Provider for Scripted {
                     made.correlation.clone_from(&order.correlation);
                     state.drafts.insert(id.clone(), made);
                     state.made.insert(id.clone(), Instant::now());
-                    state.keys.insert(key.to_owned(), id.clone());
+                    state.keys.insert(key, id.clone());
                     id
                 }
             }

@@ -31,7 +31,7 @@ fn t1_another_request_under_the_same_id_is_refused() {
 
 #[test]
 fn an_envelope_that_was_never_requested_refuses_everything_else() {
-    given([]).when(Command::StartCreate { at: AT }).then_refused(Rejection::NeverRequested);
+    given([]).when(Command::StartCreate { way: None, at: AT }).then_refused(Rejection::NeverRequested);
     given([]).when(webhook(Claim::Sent)).then_refused(Rejection::NeverRequested);
 }
 
@@ -46,11 +46,21 @@ fn an_envelope_made_at_the_provider_is_adopted_once() {
 
 #[test]
 fn t2_a_worker_may_come_twice_but_not_after_the_id_is_known() {
-    let start = Command::StartCreate { at: AT };
-    given(at_stage(Stage::Requested)).when(start.clone()).then([Event::CreateStarted { at: AT }]);
+    let start = Command::StartCreate { way: None, at: AT };
+    given(at_stage(Stage::Requested)).when(start.clone()).then([Event::CreateStarted { way: None, at: AT }]);
     given(at_stage(Stage::Creating)).when(start.clone()).then_nothing();
     let refused = Rejection::WrongStage { wish: "create", stage: Stage::Preparing };
     given(at_stage(Stage::Preparing)).when(start).then_refused(refused);
+}
+
+#[test]
+fn t2_the_way_that_was_recorded_first_holds() {
+    let by = |way: &str| Command::StartCreate { way: Some(way.to_owned()), at: AT };
+    let started = Event::CreateStarted { way: Some("parcel".to_owned()), at: AT };
+    given(at_stage(Stage::Requested)).when(by("parcel")).then([started.clone()]);
+    let history = [at_stage(Stage::Requested), vec![started]].concat();
+    given(history.clone()).when(by("letter")).then_nothing();
+    assert_eq!(replay(&history).create_way.as_deref(), Some("parcel"));
 }
 
 #[test]

@@ -232,7 +232,7 @@ pub fn at_stage_with(stage: Stage, send: SendPolicy) -> Vec<Event> {
     match stage {
         Stage::Absent => vec![],
         Stage::Requested => vec![requested(send)],
-        Stage::Creating => after(Stage::Requested, Event::CreateStarted { at }),
+        Stage::Creating => after(Stage::Requested, Event::CreateStarted { way: None, at }),
         Stage::Preparing => after(Stage::Creating, created()),
         Stage::InReview => after(Stage::Preparing, Event::ReadyForReview { at }),
         Stage::NeedsAttention => after(Stage::Preparing, attention(Attention::DetectionFailed)),

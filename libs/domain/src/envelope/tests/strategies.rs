@@ -96,7 +96,7 @@ pub fn any_wish() -> impl Strategy<Value = Command> {
     (0u8..20, any_time(), parts).prop_map(|(which, at, (reason, timer, flag, send))| match which {
         0 => Command::Request { order: Box::new(Order { send, ..order() }), at },
         1 => Command::Adopt { adoption: adoption(), at },
-        2 => Command::StartCreate { at },
+        2 => Command::StartCreate { way: flag.then(|| "parcel".to_owned()), at },
         3 => Command::ConfirmCreated { provider_id: provider_id(), review_link: None, sent: flag, at },
         4 => Command::FailCreate { failure: CreateFailure::Exhausted, reason: None, at },
         5 | 6 => Command::RequestSend { at },

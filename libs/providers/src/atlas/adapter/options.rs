@@ -24,8 +24,8 @@ pub(super) struct Options {
     pub account: Option<String>,
     /// Has the vendor make that account when it is first needed.
     pub provide: Option<Wish>,
-    /// How uploads travel: `multipart` or `inline`. The vendor keeps idempotency keys by transport, so it is to be
-    /// changed only while no upload is under way.
+    /// How uploads travel: `multipart` or `inline`. The vendor keeps idempotency keys by transport, so a
+    /// changed option holds for envelopes whose create was not begun yet.
     pub uploads: Transport,
     /// Longest upload, in bytes: the vendor publishes none, so it can be set when it turns out to be another.
     pub upload_bytes_max: usize,

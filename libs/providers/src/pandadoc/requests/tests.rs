@@ -17,6 +17,7 @@ fn order(source: Source, role: &str) -> CreateOrder {
         auto_send: false,
         correlation: BTreeMap::new(),
         webhook_url: None,
+        way: None,
     }
 }
 
