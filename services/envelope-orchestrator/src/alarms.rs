@@ -1,5 +1,5 @@
-//! What a person must look at: the provider contradicts an end, keeps a signed document, refuses our key, or has a second
-//! document of an envelope.
+//! What a person must look at: the provider contradicts an end, keeps a signed document, refuses our key, has a second
+//! document of an envelope, or somebody there keeps one open that is to be sent.
 //!
 //! Each is counted by its kind (alert rules look at the number) and said once with a code that has a page.
 
@@ -27,9 +27,12 @@ const TWIN: &str = "twin";
 const GONE: &str = "gone";
 /// An envelope cannot go on without a person.
 const ATTENTION: &str = "attention";
+/// Somebody keeps a document open that is to be sent.
+const LOCKED: &str = "locked";
 
 /// All of them.
-const KINDS: [&str; 9] = [ILLEGAL, WITHDRAWN, OVERTAKEN, REVIVED, ARTIFACT, KEY, TWIN, GONE, ATTENTION];
+const KINDS: [&str; 10] =
+    [ILLEGAL, WITHDRAWN, OVERTAKEN, REVIVED, ARTIFACT, KEY, TWIN, GONE, ATTENTION, LOCKED];
 
 /// Shows every kind as 0, so that the first one of a process is a rise that an alert rule sees.
 pub fn prepare() {
@@ -71,6 +74,12 @@ pub fn gone(subject: &Subject) {
 pub fn twin(subject: &Subject, provider_id: &ProviderEnvelopeId) {
     count(TWIN, 1);
     tracing::warn!(envelope.id = %subject.id, provider.id = %provider_id, "CS-ORCH-009: a second document of an envelope");
+}
+
+/// Counts and says that a send has waited for too long for somebody to close the document.
+pub fn locked(subject: &Subject) {
+    count(LOCKED, 1);
+    tracing::warn!(envelope.id = %subject.id, "CS-ORCH-012: somebody keeps a document open that is to be sent");
 }
 
 fn count(kind: &'static str, times: u64) {

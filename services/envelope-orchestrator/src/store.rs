@@ -168,6 +168,18 @@ impl Store {
         replay(history, &Opener::new(None))
     }
 
+    /// What has become true of an envelope, without its personal data.
+    ///
+    /// # Errors
+    /// As [`Store::load`].
+    pub async fn events(&self, subject: &Subject) -> Result<Vec<Event>, ExecuteError> {
+        let mut events = Vec::new();
+        for recorded in self.log.read(&subject.entity()?, Version::NONE).await? {
+            events.extend(decoded(&recorded, &Opener::new(None))?);
+        }
+        Ok(events)
+    }
+
     /// Reads an envelope, decides on the command and appends what follows; decides again when somebody was faster.
     ///
     /// # Errors

@@ -7,6 +7,7 @@
 mod artifact;
 mod create;
 mod halt;
+mod lock;
 mod look;
 mod send;
 mod void;

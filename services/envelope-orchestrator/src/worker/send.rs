@@ -71,6 +71,7 @@ impl Worker {
             }
             Class::Conflict | Class::NotReady => self.look_into(job).await,
             Class::Locked => {
+                self.tell_of_lock(job).await?;
                 self.hold(job, HoldReason::Locked).await?;
                 if let halt @ (Halt::GiveUp { .. } | Halt::Settled) = self.after_write(job, error) {
                     return Err(halt);
