@@ -38,6 +38,14 @@ const SENT: u64 = 6;
 const COMPLETED_BY_HAND: u64 = 18;
 const PAID_BY_HAND: u64 = 20;
 
+/// A line of the audit trail: when, what, the e-mail address of who did it, and why.
+struct Ending {
+    at: Option<Timestamp>,
+    action: u64,
+    who: Option<Personal>,
+    reason: Option<Personal>,
+}
+
 impl Adapter {
     /// A create of unknown outcome may not be searched for before lists have caught up.
     pub(super) async fn make(&self, order: &CreateOrder) -> Result<Created, ProviderError> {
@@ -133,13 +141,18 @@ impl Adapter {
         let id = &seen.provider_id;
         if seen.claim == Claim::Expired {
             let by_hand = match self.ending(id, &[EXPIRED, EXPIRED_BY_HAND]).await? {
-                Some((action, _)) => action == EXPIRED_BY_HAND,
+                Some(end) => end.action == EXPIRED_BY_HAND,
                 None => wire::ended_before_its_time(document),
             };
             seen.claim = if by_hand { Claim::Voided } else { Claim::Expired };
-        } else if matches!(seen.claim, Claim::Declined { .. }) && seen.reason.is_none() {
-            seen.reason =
-                self.ending(id, &[DECLINED, DECLINED_BY_HAND]).await?.and_then(|(_, reason)| reason);
+        } else if matches!(seen.claim, Claim::Declined { .. }) {
+            if let Some(end) = self.ending(id, &[DECLINED, DECLINED_BY_HAND]).await? {
+                // what staff or an unknown actor declines, no party has
+                if let (DECLINED, Some(who)) = (end.action, &end.who) {
+                    wire::declined_by(&mut seen.parties, document, who);
+                }
+                seen.reason = seen.reason.or(end.reason);
+            }
         } else if matches!(seen.claim, Claim::Completed | Claim::Paid) && wire::is_unsigned(document) {
             // it counts as completed, since the vendor says so, but it proves nothing (pandadoc.md §2)
             tracing::warn!(connection = %self.connection, provider.id = %id, "completed by hand: there is no signature");
@@ -147,14 +160,14 @@ impl Adapter {
         Ok(seen)
     }
 
-    /// The newest of these actions in the audit trail, with its reason; `None` if the trail may not be read or does
+    /// The newest of these actions in the audit trail; `None` if the trail may not be read or does
     /// not say. An error that passes is none of the two: guessing meanwhile could end a document wrongly. In which order the vendor lists it is not said, so it is read to its end.
     async fn ending(
         &self,
         id: &ProviderEnvelopeId,
         actions: &[u64],
-    ) -> Result<Option<(u64, Option<Personal>)>, ProviderError> {
-        let mut newest: Option<(Option<Timestamp>, u64, Option<Personal>)> = None;
+    ) -> Result<Option<Ending>, ProviderError> {
+        let mut newest: Option<Ending> = None;
         for page in 0..AUDIT_PAGES_MAX {
             let mut url = self.v2_url(&["documents", id.as_str(), "audit-trail"]);
             url.query_pairs_mut()
@@ -168,17 +181,16 @@ impl Adapter {
             for line in lines {
                 let at = reading::time(line, &["/date_created"]);
                 let action = reading::number(line, &["/action"]).filter(|action| actions.contains(action));
-                if let Some(action) =
-                    action.filter(|_| newest.as_ref().is_none_or(|(known, ..)| at >= *known))
-                {
-                    newest = Some((at, action, reading::text(line, &["/reason"]).map(Personal::new)));
+                if let Some(action) = action.filter(|_| newest.as_ref().is_none_or(|known| at >= known.at)) {
+                    let told = |place| reading::text(line, &[place]).map(Personal::new);
+                    newest = Some(Ending { at, action, who: told("/user/email"), reason: told("/reason") });
                 }
             }
             if lines.len() < AUDIT_LINES {
                 break;
             }
         }
-        Ok(newest.map(|(_, action, reason)| (action, reason)))
+        Ok(newest)
     }
 
     /// Whether a refusal of the trail is for good: only administrators may read it (pandadoc.md §3), and a sandbox
@@ -290,7 +302,7 @@ impl Adapter {
             return Ok(false);
         }
         Ok(match self.ending(id, &[REVISED, SENT, COMPLETED_BY_HAND, PAID_BY_HAND]).await? {
-            Some((action, _)) => matches!(action, COMPLETED_BY_HAND | PAID_BY_HAND),
+            Some(end) => matches!(end.action, COMPLETED_BY_HAND | PAID_BY_HAND),
             None => wire::signers(&document).iter().all(|signer| !signer.has_completed),
         })
     }

@@ -102,6 +102,19 @@ pub(super) fn parties(document: &Value) -> Vec<PartyNews> {
         .collect()
 }
 
+/// Marks the signer with this address as who declined; nobody where it is no signer's, or that of several.
+pub(super) fn declined_by(parties: &mut [PartyNews], document: &Value, who: &Personal) {
+    let Some(who) = who.reveal() else { return };
+    let signers = signers(document);
+    let is_theirs = |signer: &Signer<'_>| {
+        reading::text(signer.recipient, &["/email"]).is_some_and(|email| email.eq_ignore_ascii_case(who))
+    };
+    let mut theirs = parties.iter_mut().zip(&signers).filter(|(_, signer)| is_theirs(signer));
+    if let (Some((party, _)), None) = (theirs.next(), theirs.next()) {
+        party.standing = Standing::Declined;
+    }
+}
+
 /// The time of the last change, in milliseconds: older news is stale.
 pub(super) fn revision(document: &Value) -> Option<i64> {
     reading::time(document, &["/date_modified"]).map(|time| time.0)

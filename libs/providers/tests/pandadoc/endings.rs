@@ -1,6 +1,6 @@
 //! How a document stands, where one word of the vendor means several things.
 
-use domain::intake::Claim;
+use domain::intake::{Claim, Standing};
 use domain::retry::Retry;
 use providers::pandadoc::simulator::Switches;
 use providers::{Class, Provider};
@@ -98,6 +98,22 @@ async fn a_long_audit_trail_is_read_to_its_end() {
     office.act(&id, "decline-by-hand").await;
     let seen = adapter.snapshot(&id).await.expect("an answer");
     assert_eq!(seen.reason.expect("a reason").reveal(), Some("Terms not acceptable"));
+}
+
+#[tokio::test]
+async fn who_declined_stands_in_the_audit_trail_unless_staff_did() {
+    let office = Office::open().await;
+    let adapter = office.adapter(By::Key);
+    let standings = async |number, act| {
+        let id = office.sent(&adapter, number).await;
+        office.act(&id, "sign").await;
+        office.act(&id, act).await;
+        let seen = adapter.snapshot(&id).await.expect("an answer");
+        assert!(matches!(seen.claim, Claim::Declined { .. }), "{act}");
+        seen.parties.into_iter().map(|party| party.standing).collect::<Vec<_>>()
+    };
+    assert_eq!(standings(1, "decline").await, [Standing::Signed, Standing::Declined]);
+    assert_eq!(standings(2, "decline-by-hand").await, [Standing::Signed, Standing::Waiting]);
 }
 
 #[tokio::test]
