@@ -3,6 +3,7 @@
 use super::command::Rejection;
 use super::effect::Effect;
 use super::event::Event;
+use super::observe::all_signed;
 use super::reason::Correction;
 use super::stage::Stage;
 use super::state::{Artifact, Envelope};
@@ -132,6 +133,9 @@ pub fn may_reopen(envelope: &Envelope, generation: u32) -> Result<(), Rejection>
     }
     if !envelope.stage.is_out() && !matches!(envelope.stage, Stage::Declined | Stage::Expired) {
         return wrong("reopen");
+    }
+    if envelope.stage == Stage::AwaitingPayment || all_signed(envelope) {
+        return wrong("reopen (everybody has signed)");
     }
     if envelope.void_requested.is_some() {
         return wrong("reopen (it is about to be voided)");

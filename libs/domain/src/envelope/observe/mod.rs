@@ -213,7 +213,8 @@ fn has_its_document_early(envelope: &Envelope) -> bool {
     envelope.artifact == Artifact::Ready && !envelope.stage.is_closed()
 }
 
-fn all_signed(envelope: &Envelope) -> bool {
+/// Whether every party we know of has signed, of at least one.
+pub(super) fn all_signed(envelope: &Envelope) -> bool {
     !envelope.parties.is_empty() && envelope.parties.iter().all(|party| party.standing == Standing::Signed)
 }
 

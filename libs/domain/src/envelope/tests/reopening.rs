@@ -2,14 +2,26 @@
 
 use super::super::*;
 use super::given::*;
+use crate::intake::Standing;
 
 #[test]
 fn what_signers_have_and_what_ended_without_a_contract_may_be_taken_back() {
     for stage in Stage::ALL {
         let allowed = may_reopen(&given(at_stage(stage)).envelope, 1).is_ok();
         let ended = matches!(stage, Stage::Declined | Stage::Expired);
-        assert_eq!(allowed, stage.is_out() || ended, "{stage:?}");
+        let open = stage.is_out() && stage != Stage::AwaitingPayment;
+        assert_eq!(allowed, open || ended, "{stage:?}");
     }
+}
+
+#[test]
+fn what_everybody_has_signed_is_not_taken_back_whatever_is_still_awaited() {
+    let signed = progressed([(1, Standing::Signed), (2, Standing::Signed)]);
+    for stage in [Stage::Sent, Stage::PartiallySigned, Stage::AwaitingPayment] {
+        let facts = at_stage(stage).into_iter().chain([signed.clone()]);
+        assert_eq!(may_reopen(&given(facts).envelope, 1).expect_err("signed").code(), "wrong_stage");
+    }
+    assert!(may_reopen(&given(at_stage(Stage::PartiallySigned)).envelope, 1).is_ok(), "one has not signed");
 }
 
 #[test]
