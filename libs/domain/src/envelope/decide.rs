@@ -204,6 +204,10 @@ fn request_void(decision: &mut Decision<'_>, reason: VoidReason, at: Timestamp) 
         }),
         Stage::Voided | Stage::Expired => {}
         stage if stage.is_closed() => return Err(refuse("void", stage)),
+        // Where nobody outside has it, a void may delete it, and it is not ours.
+        stage if envelope.adoption.is_some() && !stage.is_out() => {
+            return Err(refuse("void (its owner does, at the provider)", stage));
+        }
         Stage::Absent
         | Stage::Creating
         | Stage::Preparing

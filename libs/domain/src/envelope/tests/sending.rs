@@ -138,6 +138,21 @@ fn a_completed_envelope_cannot_be_voided_and_a_voided_one_is_voided_already() {
 }
 
 #[test]
+fn a_document_of_sales_is_voided_once_signers_have_it_and_never_while_it_is_a_draft() {
+    let adopted = Event::Adopted { adoption: adoption(), at: AT };
+    let wish = "void (its owner does, at the provider)";
+    for (then, stage) in [(None, Stage::Preparing), (Some(Event::ReadyForReview { at: AT }), Stage::InReview)]
+    {
+        given([adopted.clone()].into_iter().chain(then))
+            .when(request_void())
+            .then_refused(Rejection::WrongStage { wish, stage });
+    }
+    given([adopted, Event::Sent { at: AT }])
+        .when(request_void())
+        .then([void_requested(VoidReason::Requested)]);
+}
+
+#[test]
 fn a_send_that_is_to_be_voided_is_not_made_any_more() {
     for mut history in [at_stage(Stage::Sending), held(HoldReason::CreditsExhausted)] {
         history.push(void_requested(VoidReason::Requested));
