@@ -63,7 +63,8 @@ impl Triggers {
         fate::tell(self.desk.settler(), delivery, event, &signal, fate, self.clock.now()).await
     }
 
-    /// Shows the change to every flow.
+    /// Shows the change to every flow. One that cannot be judged now keeps no other from its envelope; the change comes
+    /// again on its behalf, and the others know it then.
     async fn judge(
         &self,
         event: &RecordedEvent,
@@ -73,13 +74,19 @@ impl Triggers {
     ) -> Result<Fate, Stop> {
         let loaded = self.configuration.current();
         let Some(connection) = loaded.connection(&signal.connection) else { return Ok(Fate::NotConfigured) };
-        let mut fate = Fate::NoFlow;
+        let (mut fate, mut stop) = (Fate::NoFlow, None);
         let told = Told { loaded: &loaded, connection, event, recorded, signal, change };
         for fit in told.fits() {
-            let found = if fit.holds()? { self.take(&fit).await? } else { Fate::ConditionFalse };
-            fate = fate.max(found);
+            match self.show(&fit).await {
+                Ok(found) => fate = fate.max(found),
+                Err(kept) => stop = Stop::sooner(stop, Some(kept)),
+            }
         }
-        Ok(fate)
+        stop.map_or(Ok(fate), Err)
+    }
+
+    async fn show(&self, fit: &Fit<'_>) -> Result<Fate, Stop> {
+        if fit.holds()? { self.take(fit).await } else { Ok(Fate::ConditionFalse) }
     }
 
     /// Takes a change that fits a flow. Repeating it meets its own story, or the same envelope.

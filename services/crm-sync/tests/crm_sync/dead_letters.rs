@@ -2,9 +2,11 @@
 
 use contracts::wire::common::DeadLetter;
 use contracts::wire::crmsync as wire;
+use domain::intake::Actor;
+use domain::sync::TriggerIgnored;
 
 use crate::support::deals::unknown_property;
-use crate::support::{WRITES, World, completed, created, requested, sent};
+use crate::support::{TRIGGERS, WRITES, World, completed, created, requested, sent};
 use crate::writes::envelope;
 
 async fn retry(world: &World, letter: &DeadLetter) -> bool {
@@ -92,4 +94,28 @@ async fn of_two_targets_the_one_that_can_be_written_is() {
     world.until_handled(WRITES, position).await;
     world.deals.until("7", &[("esign_envelope_id", "prov_1"), ("esign_status", "Signed")]).await;
     assert_eq!(world.dead_letters().await.len(), 1);
+}
+
+#[tokio::test]
+async fn of_two_flows_that_one_change_fits_the_one_that_can_act_does_and_letting_the_change_go_leaves_it_alone()
+ {
+    let world = World::new().await;
+    // The first flow cannot even say on the record why it refuses.
+    world.deals.fail([unknown_property()]);
+    let position = world.change(1, "dealstage", "both", Actor::Human).await;
+    world.until_handled(TRIGGERS, position).await;
+    let made: Vec<String> = world.office.envelopes().into_iter().map(|envelope| envelope.flow).collect();
+    assert_eq!(made, ["second-of-two"]);
+    let letters = world.dead_letters().await;
+    let [letter] = letters.as_slice() else { panic!("{letters:?}") };
+    assert_eq!((letter.consumer.as_str(), letter.position), (TRIGGERS, position.0));
+
+    let discard = wire::DiscardDeadLetterRequest {
+        request_id: "d1".to_owned(),
+        consumer: TRIGGERS.to_owned(),
+        position: position.0,
+        reason: "one contract is enough".to_owned(),
+    };
+    assert!(world.client().discard_dead_letter(discard).await.expect("an answer").into_inner().found);
+    assert_eq!(world.ignored().await, [TriggerIgnored::Discarded], "of the first flow alone");
 }
