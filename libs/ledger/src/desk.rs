@@ -58,6 +58,7 @@ pub struct Desk {
     category: Category,
     consumer: &'static str,
     settles: fn(&Meaning) -> bool,
+    scan_max: usize,
 }
 
 /// What is asked of a desk.
@@ -108,7 +109,14 @@ impl Desk {
         settles: fn(&Meaning) -> bool,
     ) -> Self {
         let settler = Settler::new(log.clone(), category);
-        Self { log, settler, category, consumer, settles }
+        Self { log, settler, category, consumer, settles, scan_max: SCAN_MAX }
+    }
+
+    /// Looks through at most so many commits of the intake for what is in flight; 20 000 where nothing else is said.
+    #[must_use]
+    pub const fn looking_through(mut self, commits: usize) -> Self {
+        self.scan_max = commits;
+        self
     }
 
     /// Who settles here.
@@ -188,17 +196,18 @@ impl Desk {
     }
 
     /// The signals that came in and of which nothing was said yet: on their way to the consumer, tried again by it, or
-    /// waiting for a person as dead letters. Without what is personal in them. `None` when the consumer is too far
-    /// behind to look through them all.
+    /// waiting for a person as dead letters. Without what is personal in them. All dead letters, and of the others those
+    /// in the first 20 000 commits that the consumer has not finished: one commit that is retried for days holds its
+    /// position back, and must not keep everybody from an answer.
     ///
     /// # Errors
     /// When the log does not answer.
-    pub async fn unsettled(&self) -> Result<Option<Vec<Accepted>>, DeskError> {
+    pub async fn unsettled(&self) -> Result<Vec<Accepted>, DeskError> {
         let told = self.log.head(self.category).await?;
         let upto = self.log.head(Category::Intake).await?;
         let handled = self.log.consumed(self.consumer).await?;
-        let (open, complete) = self.open(handled, upto, told).await?;
-        Ok(complete.then(|| open.into_iter().filter_map(|open| open.signal).map(|signal| *signal).collect()))
+        let (open, _) = self.open(handled, upto, told).await?;
+        Ok(open.into_iter().filter_map(|open| open.signal).map(|signal| *signal).collect())
     }
 
     async fn reach(&self, upto: Position, wait: bool) -> Result<Position, DeskError> {
@@ -248,7 +257,7 @@ impl Desk {
             return Ok(true);
         }
         let mut tail = self.log.tail(Category::Intake, handled);
-        for _ in 0..SCAN_MAX {
+        for _ in 0..self.scan_max {
             match tail.next().await.transpose()? {
                 Some(Tailed::Commit(recorded)) if recorded.position <= upto => {
                     let given_up = letters.iter().any(|letter| letter.position == recorded.position);

@@ -268,3 +268,25 @@ async fn a_signal_that_its_consumer_skipped_is_named_by_nobody() {
     assert!(answered.complete && answered.handled >= position);
     assert_eq!(answered.tallies, Vec::new(), "neither settled nor waiting");
 }
+
+#[tokio::test]
+async fn what_waits_is_named_as_far_as_it_was_looked_for_and_dead_letters_always_are() {
+    let world = World::new().await;
+    let first = world.signal(1).await;
+    let second = world.signal(2).await;
+    world.work(first, 1, second).await;
+    for number in 3..6 {
+        world.signal(number).await;
+    }
+    let named = async |desk: &Desk| -> Vec<String> {
+        let unsettled = desk.unsettled().await.unwrap().into_iter();
+        let name = |told: Accepted| match told.meaning {
+            Meaning::Envelope(news) => news.provider_id.to_string(),
+            Meaning::Record(_) | Meaning::Nothing(_) => panic!("only envelopes are told here"),
+        };
+        unsettled.map(name).collect()
+    };
+    assert_eq!(named(&world.desk).await, ["p-1", "p-3", "p-4", "p-5"]);
+    // The consumer hangs at the third while more comes in than is looked through.
+    assert_eq!(named(&world.desk.clone().looking_through(1)).await, ["p-1", "p-3"]);
+}
