@@ -117,8 +117,9 @@ impl Signals {
             }
             place = if name == names.own { names.taken(&self.log, &origin.proved).await? } else { break };
         }
-        self.duplicate(origin, index, names.own).await?;
-        count(origin.connection, "duplicate");
+        if self.duplicate(origin, index, names.own).await? {
+            count(origin.connection, "duplicate");
+        }
         Ok(false)
     }
 
@@ -171,8 +172,8 @@ impl Signals {
     }
 
     /// Counts a signal that was known, in the log: the ledger must balance. Under the name it came by, which is known
-    /// from then on.
-    async fn duplicate(&self, origin: &Origin<'_>, index: usize, dedupe: Digest) -> Result<(), StoreError> {
+    /// from then on. `false` if this very arrival was counted before.
+    async fn duplicate(&self, origin: &Origin<'_>, index: usize, dedupe: Digest) -> Result<bool, StoreError> {
         let entity = names::entity(&origin.proved, &dedupe)?;
         let parts = [origin.proved.arrival, entity.id(), &index.to_string()];
         let command = CommandId::from_bytes(derive_id("intake duplicate", &parts));
@@ -189,8 +190,8 @@ impl Signals {
         let at = origin.proved.delivery.received_at;
         let commit =
             commit(command, &id, &event, &Sealer::new(&[0; 32]), at, origin.proved.trace, entity.id());
-        self.log.append(&entity, Expected::Any, commit).await?;
-        Ok(())
+        let appended = self.log.append(&entity, Expected::Any, commit).await?;
+        Ok(!appended.duplicate)
     }
 }
 

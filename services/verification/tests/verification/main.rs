@@ -1,5 +1,6 @@
 //! Verification, judged through its gRPC door with the vendors' real schemes, on an embedded log.
 
+mod counted;
 mod dead_letters;
 mod erasure;
 mod flood;
