@@ -147,6 +147,39 @@ async fn what_staff_completed_has_no_signed_document_and_none_is_fetched() {
 }
 
 #[tokio::test]
+async fn what_staff_took_the_money_for_by_hand_is_fetched_if_all_were_done_though_there_was_nothing_to_sign()
+{
+    let office = Office::with(Switches { payment: true, ..quick() }, None).await;
+    let adapter = office.adapter(By::Key);
+    let id = office.sent(&adapter, 1).await;
+    for _ in 0..2 {
+        office.act(&id, "sign").await;
+    }
+    office.change(&format!("/public/v1/documents/{id}/status"), json!({"status": 10})).await;
+    let path = format!("/public/v1/documents/{id}/details");
+    let mut details = office.read(&path).await;
+    for done in [true, false] {
+        for recipient in details["recipients"].as_array_mut().expect("a list") {
+            assert_ne!(recipient["has_completed"].take(), json!(null), "the vendor says who is done");
+            (recipient["has_completed"], recipient["signature_date"]) = (json!(done), json!(null));
+        }
+        let fetch = async {
+            loop {
+                office.spoil("GET", &path, json!({"status": 200, "body": details})).await;
+                match adapter.download(&id).await {
+                    Err(error) if error.class == Class::NotReady => {}
+                    answer => return answer,
+                }
+            }
+        };
+        match tokio::time::timeout(super::PATIENCE, fetch).await.expect("it is there in time") {
+            Ok(document) => assert!(done && document.starts_with(b"%PDF-")),
+            Err(error) => assert!(!done && error.code == "completed_by_hand", "{error}"),
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_was_taken_back_and_signed_anew_after_a_completion_by_hand_is_fetched() {
     let office = Office::open().await;
     let adapter = office.adapter(By::Key);

@@ -263,6 +263,9 @@ impl Document {
         } else {
             self.move_to(to, now)
         }
+        if to == Status::Paid {
+            self.completed_at = Some(now);
+        }
         if to == Status::Declined {
             self.decline_reason = reason.map(str::to_owned);
         }
