@@ -65,7 +65,11 @@ pub fn unknown_statuses(times: u64) {
 }
 
 /// Counts and says that the provider does not know an envelope any more: it was deleted there, or the account is another.
-pub fn gone(subject: &Subject) {
+/// One that we ended is not missed: at some providers a draft ends by being deleted.
+pub fn gone(subject: &Subject, envelope: &Envelope) {
+    if !is_missed(envelope) {
+        return;
+    }
     count(GONE, 1);
     tracing::warn!(envelope.id = %subject.id, "CS-ORCH-010: the provider does not know the envelope any more");
 }
@@ -84,6 +88,12 @@ pub fn locked(subject: &Subject) {
 
 fn count(kind: &'static str, times: u64) {
     metrics::counter!("orchestrator_alarms_total", "kind" => kind).increment(times);
+}
+
+/// Whether nobody has ended the envelope, or is about to.
+fn is_missed(envelope: &Envelope) -> bool {
+    let ended = matches!(envelope.stage, Stage::Voided | Stage::Expired | Stage::Deleted);
+    !ended && envelope.void_requested.is_none()
 }
 
 fn kind(before: Stage, event: &Event) -> Option<&'static str> {
@@ -109,12 +119,23 @@ fn kind(before: Stage, event: &Event) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use domain::envelope::Attention;
+    use domain::envelope::{Attention, VoidReason};
     use domain::time::Timestamp;
 
     use super::*;
 
     const AT: Timestamp = Timestamp(1);
+
+    #[test]
+    fn only_what_nobody_ended_is_missed() {
+        for stage in Stage::ALL {
+            let envelope = Envelope { stage, ..Envelope::default() };
+            let ended = matches!(stage, Stage::Voided | Stage::Expired | Stage::Deleted);
+            assert_eq!(is_missed(&envelope), !ended, "{stage:?}");
+            let asked = Envelope { void_requested: Some(VoidReason::Requested), ..envelope };
+            assert!(!is_missed(&asked), "{stage:?}");
+        }
+    }
 
     fn corrected(to: Correction) -> Event {
         Event::Corrected { to, at: AT }

@@ -3,46 +3,12 @@
 mod support;
 
 use std::iter::repeat_with;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use contracts::wire::envelope::Stage;
-use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
+use support::alarms::Alarms;
 use support::provider::Fault;
 use support::{World, request};
-
-/// Counts the alarms about locks, of this process.
-#[derive(Clone, Default)]
-struct Alarms(Arc<AtomicU64>);
-
-impl Alarms {
-    fn raised(&self) -> u64 {
-        self.0.load(Ordering::SeqCst)
-    }
-}
-
-impl Recorder for Alarms {
-    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
-    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
-    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
-
-    fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
-        let about_locks = key.labels().any(|label| label.value() == "locked");
-        match key.name() == "orchestrator_alarms_total" && about_locks {
-            true => Counter::from_arc(self.0.clone()),
-            false => Counter::noop(),
-        }
-    }
-
-    fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
-        Gauge::noop()
-    }
-
-    fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
-        Histogram::noop()
-    }
-}
 
 /// Waits until a send has been refused that was tried at the clock's present time.
 async fn until_refused_again(world: &World) {
@@ -52,8 +18,7 @@ async fn until_refused_again(world: &World) {
 
 #[tokio::test]
 async fn a_document_that_is_kept_open_for_half_an_hour_is_told_once_and_tried_on() {
-    let alarms = Alarms::default();
-    metrics::set_global_recorder(alarms.clone()).expect("the only recorder of this process");
+    let alarms = Alarms::count("locked");
     let world = World::new().await;
     let made = world.create(request("deal-1")).await.expect("it is made");
     world.until_stage(&made.envelope_id, Stage::Preparing).await;

@@ -262,7 +262,7 @@ impl Timers {
         let observation = match provider.snapshot(id).await {
             Ok(snapshot) => observation(snapshot),
             Err(error) if error.class == Class::NotFound && due.attempt >= NOT_FOUND_TRIES => {
-                alarms::gone(&due.subject);
+                alarms::gone(&due.subject, &loaded.envelope);
                 claimed(id.clone(), Claim::Deleted)
             }
             Err(error) => return Err(error.into()),

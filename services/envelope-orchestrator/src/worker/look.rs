@@ -60,7 +60,7 @@ impl Worker {
         if error.class != Class::NotFound || job.attempt < NOT_FOUND_TRIES {
             return Err(self.after_read(job, error));
         }
-        alarms::gone(&job.subject);
+        alarms::gone(&job.subject, &job.envelope);
         self.report(job, "gone", Claim::Deleted, Source::Poll).await
     }
 

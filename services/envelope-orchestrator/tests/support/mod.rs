@@ -2,6 +2,7 @@
 
 #![allow(dead_code, clippy::allow_attributes, reason = "each test file uses another part of it")]
 
+pub mod alarms;
 mod drafts;
 pub mod provider;
 mod tuning;
