@@ -102,6 +102,26 @@ async fn connections_that_share_a_pool_of_credits_wait_in_one_line_and_go_in_its
 }
 
 #[tokio::test]
+async fn a_connection_whose_key_is_refused_keeps_no_other_of_its_pool_waiting() {
+    let world = World::with_branch().await;
+    let ids = three_over(&world, ["branch", "main", "main"]).await;
+    world.provider.credits(Some(0));
+    world.send(&ids[0]).await.unwrap();
+    held(&world, &ids[0]).await;
+    world.send(&ids[1]).await.unwrap();
+    world.until_stage(&ids[1], Stage::Sending).await;
+    // it is the first in the line, and comes again much later than the second looks
+    world.provider.fail("send", [Fault::Refuse(Class::Unauthorized)]);
+    world.provider.credits(Some(5));
+    world.clock.advance(PROBE);
+    for id in &ids[..2] {
+        world.until_stage(id, Stage::Sent).await;
+    }
+    assert_eq!(sent(&world), ["sent p-2", "sent p-1"]);
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn the_waiting_line_stands_again_after_a_restart() {
     let world = World::new().await;
     let ids = three(&world).await;

@@ -66,6 +66,10 @@ impl Worker {
         if matches!(error.class, Class::Unauthorized | Class::Forbidden) {
             alarms::key_refused(&job.connection, &told(error));
         }
+        if error.class == Class::Unauthorized {
+            // Others on the same credits have keys that work; the next try finds its place again.
+            self.holds.dropped(&job.connection, job.position);
+        }
         let throttled = error.class == Class::RateLimited;
         let backoff = if throttled { &self.tuning.throttled_backoff } else { backoff };
         let retry = match may_pass(error) {
