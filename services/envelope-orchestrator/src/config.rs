@@ -34,6 +34,8 @@ pub struct Tuning {
     pub read_backoff: Backoff,
     /// Pauses between attempts of a call that the provider finds too fast (429), where it does not say how long to wait.
     pub throttled_backoff: Backoff,
+    /// Shortest pause before a send is tried again whose document somebody keeps open, in the provider's time.
+    pub lock_pause: Duration,
     /// Pauses between attempts to fetch the signed document.
     pub artifact_backoff: Backoff,
     /// The signed document is given up this long after completion.
@@ -97,6 +99,7 @@ impl Default for Tuning {
                 pause_max: 5 * minute,
                 attempts_max: u32::MAX,
             },
+            lock_pause: minute / 2,
             artifact_backoff: Backoff {
                 pause_min: Duration::from_secs(2),
                 pause_max: 5 * minute,

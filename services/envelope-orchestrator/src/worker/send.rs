@@ -17,10 +17,15 @@ use crate::holds::Turn;
 
 /// Pause before a send is tried again whose twin may still be running.
 const TWIN_PAUSE: Duration = Duration::from_secs(2);
-/// Pause before a locked document is tried again, where the provider does not say when the lock ends.
-const LOCK_PAUSE: Duration = Duration::from_secs(30);
 /// Longest pause before it is tried again: a void waits behind it, and a lock may be lifted early.
 const LOCK_PAUSE_MAX: Duration = Duration::from_secs(60);
+
+/// How long a locked document is left alone: until its lock ends, so far as the provider says, but no shorter than `least`.
+/// Every try is written down, and a lock may be renewed for hours.
+fn lock_pause(retry: Retry, least: Duration) -> Duration {
+    let ends = if let Retry::After(ends) = retry { ends } else { least };
+    ends.max(least).min(LOCK_PAUSE_MAX)
+}
 
 impl Worker {
     pub(super) async fn send(&self, job: &mut Job) -> Step {
@@ -76,8 +81,7 @@ impl Worker {
                 if let halt @ (Halt::GiveUp { .. } | Halt::Settled) = self.after_write(job, error) {
                     return Err(halt);
                 }
-                let ends = if let Retry::After(ends) = error.retry { Some(ends) } else { None };
-                let pause = ends.unwrap_or_else(|| self.tuning.scaled(LOCK_PAUSE)).min(LOCK_PAUSE_MAX);
+                let pause = lock_pause(error.retry, self.tuning.scaled(self.tuning.lock_pause));
                 // others may wait for the same lock
                 Err(Halt::retry(pause.mul_f64(1.0 + 0.1 * runtime::random::jitter()), told(error)))
             }
@@ -145,5 +149,20 @@ impl Worker {
         }
         tracing::info!(envelope.id = %job.subject.id, ?reason, "send is held");
         self.tell(job, "hold_send", Command::HoldSend { reason, at: self.now() }).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_that_ends_soon_is_not_knocked_at_every_second_and_a_long_one_not_left_alone_for_hours() {
+        let least = Duration::from_secs(30);
+        for (told, pause) in [(1, 30), (45, 45), (3_600, 60)] {
+            let told = Retry::After(Duration::from_secs(told));
+            assert_eq!(lock_pause(told, least), Duration::from_secs(pause));
+        }
+        assert_eq!(lock_pause(Retry::Never, least), least);
     }
 }

@@ -10,6 +10,7 @@ pub fn tuning() -> Tuning {
     tuning.turn_pause = Duration::from_millis(30);
     tuning.sweep_grace = Duration::from_millis(20);
     tuning.early_arrival_pause = Duration::from_millis(30);
+    tuning.lock_pause = Duration::from_millis(100);
     for backoff in [
         &mut tuning.write_backoff,
         &mut tuning.read_backoff,
