@@ -11,7 +11,7 @@ use crate::support::{HANDED_OVER, Mode, PARKED, START, Verifier, World, impatien
 
 /// Verification has never been up.
 async fn alone(settings: Settings) -> World {
-    World::beside(Verifier::new().await, settings).await
+    World::beside(Verifier::new(), settings).await
 }
 
 #[tokio::test]

@@ -53,7 +53,7 @@ async fn a_server_that_dies_with_deliveries_in_flight_loses_none_of_them() {
 
 #[tokio::test]
 async fn a_connection_closed_for_its_age_is_opened_again_and_nothing_is_lost() {
-    let verifier = Verifier::new().await;
+    let verifier = Verifier::new();
     let settings = ServerSettings { connection_age_max: Duration::from_millis(50), ..patient() };
     verifier.start(settings).await;
     let world = World::beside(verifier, one_lane()).await;

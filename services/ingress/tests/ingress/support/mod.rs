@@ -70,7 +70,7 @@ impl World {
     }
 
     pub async fn with(settings: Settings) -> World {
-        let verifier = Verifier::new().await;
+        let verifier = Verifier::new();
         verifier.start(verifier::patient()).await;
         World::beside(verifier, settings).await
     }

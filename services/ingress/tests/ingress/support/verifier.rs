@@ -13,7 +13,7 @@ use futures::{Stream, StreamExt as _};
 use parking_lot::Mutex;
 use runtime::grpc::{Server, ServerSettings};
 use runtime::tasks::Tasks;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 use tonic::{Request, Response, Status, Streaming};
 use wire::{Delivery, Verdict};
@@ -37,6 +37,8 @@ pub enum Mode {
 #[derive(Clone)]
 pub struct Verifier {
     address: SocketAddr,
+    /// Keeps the port until the first start: bound, but refusing whoever comes.
+    reserved: Arc<Mutex<Option<TcpSocket>>>,
     mode: watch::Sender<Mode>,
     taken: watch::Sender<Vec<Delivery>>,
     streams: watch::Sender<usize>,
@@ -50,10 +52,13 @@ pub fn patient() -> ServerSettings {
 
 impl Verifier {
     /// Has an address, but does not listen yet.
-    pub async fn new() -> Verifier {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    pub fn new() -> Verifier {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        // Not 127.0.0.1: from there others call, and any port may become theirs while the server is down.
+        socket.bind(SocketAddr::from(([127, 0, 0, 77], 0))).expect("a free port");
         Verifier {
-            address: listener.local_addr().expect("an address"),
+            address: socket.local_addr().expect("an address"),
+            reserved: Arc::new(Mutex::new(Some(socket))),
             mode: watch::Sender::new(Mode::Answer(Verdict::Accepted)),
             taken: watch::Sender::default(),
             streams: watch::Sender::default(),
@@ -66,7 +71,12 @@ impl Verifier {
     }
 
     pub async fn start(&self, settings: ServerSettings) {
-        let listener = TcpListener::bind(self.address).await.expect("the port is still free");
+        let reserved = self.reserved.lock().take();
+        let listener = match reserved {
+            Some(socket) => socket.listen(64),
+            None => TcpListener::bind(self.address).await,
+        };
+        let listener = listener.expect("the port is still free");
         let tasks = Tasks::new();
         let service = VerificationServiceServer::new(self.clone()).max_decoding_message_size(2 * 1024 * 1024);
         let server = Server::new().service(service).descriptors(contracts::DESCRIPTOR_SET);
