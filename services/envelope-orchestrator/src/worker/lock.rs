@@ -11,7 +11,7 @@ use super::halt::Step;
 use super::{Job, Worker};
 use crate::alarms;
 
-/// People are told when a lock has kept a send back for so long, in the provider's time (pandadoc.md §8).
+/// People are told when a lock has kept a send back for so long, in the provider's time: longer than people edit.
 const TOLD_AFTER: Duration = Duration::from_secs(30 * 60);
 
 impl Worker {
