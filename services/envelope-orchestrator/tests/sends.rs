@@ -44,17 +44,32 @@ fn sent(world: &World) -> Vec<String> {
     world.provider.journal().into_iter().filter(|line| line.starts_with("sent")).collect()
 }
 
-#[tokio::test]
-async fn sends_without_credits_wait_in_order_and_go_in_order_after_a_top_up() {
-    let world = World::new().await;
-    let ids = three(&world).await;
+/// The first to be sent finds no credits left, and the others wait behind it.
+async fn stand_in_line(world: &World, ids: &[String]) {
     world.provider.credits(Some(0));
     world.send(&ids[0]).await.unwrap();
-    held(&world, &ids[0]).await;
+    held(world, &ids[0]).await;
     for id in &ids[1..] {
         world.send(id).await.unwrap();
         world.until_stage(id, Stage::Sending).await;
     }
+}
+
+/// After a top-up.
+async fn all_go_in_order(world: &World, ids: &[String]) {
+    world.provider.credits(Some(5));
+    world.clock.advance(PROBE);
+    for id in ids {
+        world.until_stage(id, Stage::Sent).await;
+    }
+    assert_eq!(sent(world), ["sent p-1", "sent p-2", "sent p-3"]);
+}
+
+#[tokio::test]
+async fn sends_without_credits_wait_in_order_and_go_in_order_after_a_top_up() {
+    let world = World::new().await;
+    let ids = three(&world).await;
+    stand_in_line(&world, &ids).await;
     world.clock.advance(PROBE);
     world.provider.until(|provider| provider.calls("send ") == 2).await;
     assert!(
@@ -66,12 +81,7 @@ async fn sends_without_credits_wait_in_order_and_go_in_order_after_a_top_up() {
             .all(|line| line.contains("p-1"))
     );
 
-    world.provider.credits(Some(5));
-    world.clock.advance(PROBE);
-    for id in &ids {
-        world.until_stage(id, Stage::Sent).await;
-    }
-    assert_eq!(sent(&world), ["sent p-1", "sent p-2", "sent p-3"]);
+    all_go_in_order(&world, &ids).await;
     let kinds = world.kinds(&ids[0]).await;
     assert_eq!(kinds.iter().filter(|kind| *kind == "envelope.send_held").count(), 1);
     world.stop().await;
@@ -81,23 +91,12 @@ async fn sends_without_credits_wait_in_order_and_go_in_order_after_a_top_up() {
 async fn connections_that_share_a_pool_of_credits_wait_in_one_line_and_go_in_its_order() {
     let world = World::with_branch().await;
     let ids = three_over(&world, ["main", "branch", "main"]).await;
-    world.provider.credits(Some(0));
-    world.send(&ids[0]).await.unwrap();
-    held(&world, &ids[0]).await;
-    for id in &ids[1..] {
-        world.send(id).await.unwrap();
-        world.until_stage(id, Stage::Sending).await;
-    }
+    stand_in_line(&world, &ids).await;
     world.clock.advance(PROBE);
     world.provider.until(|provider| provider.calls("send p-1") == 2).await;
     assert_eq!(world.provider.calls("send "), 2, "the other connection does not try while this one waits");
 
-    world.provider.credits(Some(5));
-    world.clock.advance(PROBE);
-    for id in &ids {
-        world.until_stage(id, Stage::Sent).await;
-    }
-    assert_eq!(sent(&world), ["sent p-1", "sent p-2", "sent p-3"]);
+    all_go_in_order(&world, &ids).await;
     world.stop().await;
 }
 
@@ -125,19 +124,9 @@ async fn a_connection_whose_key_is_refused_keeps_no_other_of_its_pool_waiting() 
 async fn the_waiting_line_stands_again_after_a_restart() {
     let world = World::new().await;
     let ids = three(&world).await;
-    world.provider.credits(Some(0));
-    world.send(&ids[0]).await.unwrap();
-    held(&world, &ids[0]).await;
-    for id in &ids[1..] {
-        world.send(id).await.unwrap();
-    }
+    stand_in_line(&world, &ids).await;
     let world = world.restart().await;
-    world.provider.credits(Some(5));
-    world.clock.advance(PROBE);
-    for id in &ids {
-        world.until_stage(id, Stage::Sent).await;
-    }
-    assert_eq!(sent(&world), ["sent p-1", "sent p-2", "sent p-3"]);
+    all_go_in_order(&world, &ids).await;
     world.stop().await;
 }
 

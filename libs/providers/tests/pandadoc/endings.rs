@@ -1,5 +1,6 @@
 //! How a document stands, where one word of the vendor means several things.
 
+use domain::ids::ProviderEnvelopeId;
 use domain::intake::{Claim, Standing};
 use domain::retry::Retry;
 use providers::pandadoc::simulator::Switches;
@@ -10,6 +11,20 @@ use super::{By, Office, parties, until};
 
 fn quick() -> Switches {
     Switches { creation_delay_ms: 0, pdf_delay_ms: 0, ..Switches::default() }
+}
+
+/// The signed document is there as soon as it is ready, and nothing else than that it is not ready comes before.
+async fn comes_in_time(adapter: &impl Provider, id: &ProviderEnvelopeId) {
+    let fetch = async {
+        loop {
+            match adapter.download(id).await {
+                Ok(document) => return document,
+                Err(error) => assert_eq!(error.class, Class::NotReady, "{error}"),
+            }
+        }
+    };
+    let document = tokio::time::timeout(super::PATIENCE, fetch).await.expect("it is there in time");
+    assert!(document.starts_with(b"%PDF-"));
 }
 
 #[tokio::test]
@@ -190,16 +205,7 @@ async fn what_was_taken_back_and_signed_anew_after_a_completion_by_hand_is_fetch
     for _ in 0..2 {
         office.act(&id, "sign").await;
     }
-    let fetch = async {
-        loop {
-            match adapter.download(&id).await {
-                Ok(document) => return document,
-                Err(error) => assert_eq!(error.class, Class::NotReady, "{error}"),
-            }
-        }
-    };
-    let document = tokio::time::timeout(super::PATIENCE, fetch).await.expect("it is there in time");
-    assert!(document.starts_with(b"%PDF-"));
+    comes_in_time(&adapter, &id).await;
 }
 
 #[tokio::test]
@@ -297,7 +303,7 @@ async fn a_sandbox_gives_the_plain_document_since_it_refuses_the_sealed_one() {
     let mut sandboxed = pace.clone();
     sandboxed["sandbox"] = json!(true);
     let made = office.post("/__sim/ui/documents", json!({})).await;
-    let id: domain::ids::ProviderEnvelopeId = made["id"].as_str().expect("an id").parse().expect("an id");
+    let id: ProviderEnvelopeId = made["id"].as_str().expect("an id").parse().expect("an id");
     for act in ["send", "sign", "sign"] {
         office.act(&id, act).await;
     }
@@ -305,14 +311,5 @@ async fn a_sandbox_gives_the_plain_document_since_it_refuses_the_sealed_one() {
         office.adapter_with(By::Key, pace).download(&id).await.expect_err("sealed: not with this key");
     assert_eq!(strict.class, Class::Unauthorized);
     let adapter = office.adapter_with(By::Key, sandboxed);
-    let fetch = async {
-        loop {
-            match adapter.download(&id).await {
-                Ok(document) => return document,
-                Err(error) => assert_eq!(error.class, Class::NotReady, "{error}"),
-            }
-        }
-    };
-    let document = tokio::time::timeout(super::PATIENCE, fetch).await.expect("it is there in time");
-    assert!(document.starts_with(b"%PDF-"));
+    comes_in_time(&adapter, &id).await;
 }
