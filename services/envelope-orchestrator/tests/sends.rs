@@ -47,10 +47,10 @@ fn sent(world: &World) -> Vec<String> {
 /// The first to be sent finds no credits left, and the others wait behind it.
 async fn stand_in_line(world: &World, ids: &[String]) {
     world.provider.credits(Some(0));
-    world.send(&ids[0]).await.unwrap();
+    world.send(&ids[0]).await.expect("it is taken");
     held(world, &ids[0]).await;
     for id in &ids[1..] {
-        world.send(id).await.unwrap();
+        world.send(id).await.expect("it is taken");
         world.until_stage(id, Stage::Sending).await;
     }
 }
