@@ -249,7 +249,6 @@ async fn single(context: Arc<async_nats::jetstream::Context>, payload: Bytes) {
     let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
     let message = async_nats::jetstream::message::PublishMessage::build()
         .payload(payload)
-        .message_id(number.to_string())
         .expected_last_subject_sequence(0);
     context.send_publish(format!("single.{number}"), message).await.unwrap().await.unwrap();
 }

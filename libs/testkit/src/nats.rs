@@ -28,11 +28,18 @@ pub struct NatsOptions {
     pub jetstream: bool,
     /// Further lines of the server's configuration.
     pub extra: String,
+    /// Its environment beyond ours, `NAME=value` a line, as in an environment file; `#` begins a comment.
+    pub environment: String,
 }
 
 impl Default for NatsOptions {
     fn default() -> Self {
-        Self { sync_interval: "always".to_owned(), jetstream: true, extra: String::new() }
+        Self {
+            sync_interval: "always".to_owned(),
+            jetstream: true,
+            extra: String::new(),
+            environment: String::new(),
+        }
     }
 }
 
@@ -40,6 +47,7 @@ impl Default for NatsOptions {
 pub struct NatsServer {
     binary: PathBuf,
     dir: tempfile::TempDir,
+    environment: Vec<(String, String)>,
     process: Option<Child>,
     url: String,
     monitoring_url: String,
@@ -69,6 +77,7 @@ impl NatsServer {
         let mut server = NatsServer {
             binary,
             dir,
+            environment: variables(&options.environment)?,
             process: None,
             url: format!("nats://127.0.0.1:{port}"),
             monitoring_url: format!("http://127.0.0.1:{monitoring_port}"),
@@ -131,6 +140,7 @@ impl NatsServer {
         let process = Command::new(&self.binary)
             .arg("-c")
             .arg(self.dir.path().join("nats.conf"))
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
             .stderr(output)
@@ -173,6 +183,15 @@ impl Drop for NatsServer {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+fn variables(environment: &str) -> anyhow::Result<Vec<(String, String)>> {
+    let lines = environment.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let variable = |line: &str| {
+        let (name, value) = line.split_once('=').with_context(|| format!("not NAME=value: {line}"))?;
+        Ok((name.to_owned(), value.to_owned()))
+    };
+    lines.map(variable).collect()
 }
 
 /// Where the server's binary is.

@@ -10,10 +10,10 @@ use domain::time::Timestamp;
 use event_log::{
     Category, Commit, EmbeddedSettings, Entity, EventLog, Expected, JetStreamSettings, NewEvent, Settings,
 };
-use testkit::nats::{NatsOptions, NatsServer};
+use testkit::nats::NatsServer;
 use tokio::task::JoinSet;
 
-use crate::target::Log;
+use crate::target::{self, Log};
 
 /// What the store does without anything above it, in appends per second.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +33,7 @@ pub async fn rates(log: Log, body_bytes: usize, concurrency: usize, length: Dura
             Ok(Rates { grouped: appends(&log, body_bytes, concurrency, length).await?, one_by_one: None })
         }
         Log::Nats => {
-            let server = NatsServer::start(NatsOptions::default()).await?;
+            let server = target::nats_server().await?;
             let single = single_messages(&server, body_bytes, concurrency, length).await?;
             let settings = JetStreamSettings {
                 url: server.url().to_owned(),
@@ -64,10 +64,9 @@ async fn single_messages(
     let append = |number: u64| {
         let (context, payload) = (context.clone(), payload.clone());
         async move {
-            // What any event log asks for: stored once, and only as the next of its entity.
+            // What any event log asks for: stored as the next of its entity, and so at most once.
             let message = jetstream::message::PublishMessage::build()
                 .payload(payload)
-                .message_id(number.to_string())
                 .expected_last_subject_sequence(0);
             context.send_publish(format!("single.{number}"), message).await?.await?;
             Ok(())

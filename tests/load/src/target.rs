@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
-use testkit::nats::NatsServer;
+use testkit::nats::{NatsOptions, NatsServer};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
@@ -30,6 +30,12 @@ pub enum Log {
     Embedded,
     /// NATS JetStream with `sync_interval: always`.
     Nats,
+}
+
+/// A NATS server set up as `deploy/nats` says.
+pub async fn nats_server() -> Result<NatsServer> {
+    let environment = include_str!("../../../deploy/nats/nats-server.env").to_owned();
+    NatsServer::start(NatsOptions { environment, ..NatsOptions::default() }).await
 }
 
 /// A running `countersign up --roles ingress,verification`.
@@ -73,7 +79,7 @@ impl Target {
         let nats = match log {
             Log::Embedded => None,
             Log::Nats => {
-                let server = NatsServer::start(testkit::nats::NatsOptions::default()).await?;
+                let server = nats_server().await?;
                 command.args(["--log", "nats", "--nats-url", server.url()]);
                 command.args(["--nats-monitoring-url", server.monitoring_url()]);
                 Some(server)

@@ -54,8 +54,6 @@ pub(super) async fn append(
         let (bytes, next) = record::encode(entity, end, clock::now(), commit);
         let message = Outgoing {
             subject: topology::subject(entity).into(),
-            // The server recognises a repeated message by it: the command on this entity.
-            message_id: Some(format!("{}/{entity}", commit.command_id)),
             expected: end.version.0,
             headers: trace_headers(commit),
             payload: bytes.into(),
@@ -63,14 +61,10 @@ pub(super) async fn append(
         let published = log.log_writer.publish(message, deadline).await;
         believe = false;
         match published {
-            Published::At(sequence, false) => {
+            Published::At(sequence) => {
                 let next = ChainEnd { version: Version(sequence), ..next };
                 log.heads.lock().advance(&key, end.version, next, commit.command_id);
                 return Ok(Appended::at(sequence, false));
-            }
-            Published::At(sequence, true) => {
-                log.heads.lock().forget(&key);
-                return Ok(Appended::at(sequence, !uncertain));
             }
             // Somebody was faster, or an earlier try of this command is stored: the leader knows, unless it was
             // an append of this process, which remembered it.

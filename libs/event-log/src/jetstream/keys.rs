@@ -35,13 +35,12 @@ pub(super) async fn get_or_create(log: &JetStream, group: &str) -> Result<DataKe
         let key = DataKey::random()?;
         let message = Outgoing {
             subject: subject(group).into(),
-            message_id: None,
             expected: 0,
             headers: HeaderMap::new(),
             payload: key.as_bytes().to_vec().into(),
         };
         match log.keys_writer.publish(message, deadline).await {
-            Published::At(_, _) => return Ok(key),
+            Published::At(_) => return Ok(key),
             Published::WrongSequence | Published::Unknown => {}
             Published::Refused(why) => {
                 reason = why;

@@ -9,6 +9,7 @@ mod append;
 mod blobs;
 mod check;
 mod connect;
+mod group;
 mod keys;
 mod monitor;
 mod publish;

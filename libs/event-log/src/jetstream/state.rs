@@ -53,10 +53,9 @@ pub(super) async fn put(
         headers.insert(DELETED, "1");
     }
     let payload = value.unwrap_or_default();
-    let message =
-        Outgoing { subject: subject(key).into(), message_id: None, expected: after, headers, payload };
+    let message = Outgoing { subject: subject(key).into(), expected: after, headers, payload };
     match publish_alone(&log.context.client(), &message).await {
-        Published::At(sequence, _) => Ok(Revision(sequence)),
+        Published::At(sequence) => Ok(Revision(sequence)),
         Published::WrongSequence => Err(StateError::Conflict),
         Published::Refused(reason) => Err(ReadError::Unavailable(reason).into()),
         Published::Unknown => {

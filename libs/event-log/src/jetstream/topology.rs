@@ -1,7 +1,6 @@
 //! The streams, their settings and subjects; a stream that exists with other settings is refused.
 
 use std::error::Error as _;
-use std::time::Duration;
 
 use async_nats::jetstream::Context;
 use async_nats::jetstream::context::{CreateObjectStoreError, CreateStreamError, CreateStreamErrorKind};
@@ -19,8 +18,6 @@ pub(super) const LOG: &str = "ES";
 pub(super) const KEYS: &str = "KEYS";
 pub(super) const STATE: &str = "STATE";
 const BLOBS: &str = "BLOBS";
-/// How long the server recognises a repeated message; longer than any append's deadline.
-const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
 
 /// The one subject of an entity.
 pub(super) fn subject(entity: &Entity) -> String {
@@ -69,7 +66,6 @@ fn settings(name: &str, subject: &str, replicas: usize) -> Config {
         max_bytes: -1,
         max_messages_per_subject: -1,
         max_consumers: -1,
-        duplicate_window: DUPLICATE_WINDOW,
         allow_direct: true,
         ..Config::default()
     }
@@ -114,13 +110,6 @@ fn compare(wanted: &Config, found: &Config) -> Result<(), OpenError> {
     if found.num_replicas < wanted.num_replicas {
         differs("num_replicas", found.num_replicas.to_string(), wanted.num_replicas.to_string())?;
     }
-    if found.duplicate_window < wanted.duplicate_window {
-        differs(
-            "duplicate_window",
-            format!("{:?}", found.duplicate_window),
-            format!("{DUPLICATE_WINDOW:?}"),
-        )?;
-    }
     Ok(())
 }
 
@@ -149,6 +138,8 @@ pub(super) async fn blobs(context: &Context, replicas: usize) -> Result<ObjectSt
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]

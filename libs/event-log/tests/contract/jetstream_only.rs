@@ -1,8 +1,11 @@
 //! What only a server can do wrong: settings, versions, dying and coming back.
 
+use std::collections::{HashMap, HashSet};
+
 use async_nats::jetstream;
 use event_log::{
-    Category, Durability, EventLog, Expected, JetStreamSettings, OpenError, Position, Risk, Settings, Tailed,
+    AppendError, Category, Durability, EventLog, Expected, JetStreamSettings, OpenError, Position, Risk,
+    Settings, Tailed, Version,
 };
 use futures::StreamExt as _;
 use testkit::nats::{NatsOptions, NatsServer};
@@ -120,6 +123,42 @@ async fn another_replicas_write_is_noticed_before_a_conflict_is_reported() {
     let fourth = there.append(&one, Expected::Exactly(third.version), repeated.clone()).await.unwrap();
     let again = here.append(&one, Expected::Any, repeated).await.unwrap();
     assert_eq!((again.position, again.duplicate), (fourth.position, true));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_many_appends_at_once_each_has_its_own_answer_whatever_its_group() {
+    in_time(async {
+        let store = Store::jetstream().await;
+        let (here, there) = (store.open().await, store.open().await);
+        // Another replica took some entities, with the same command (each seventh) or another one (each fifth).
+        let wanted: Vec<_> = (0..700).map(|i| (entity(&format!("e{i}")), commit(&i.to_string()))).collect();
+        let mut taken = HashMap::new();
+        for (i, (one, mine)) in wanted.iter().enumerate().filter(|(i, _)| i % 5 == 0 || i % 7 == 0) {
+            let theirs = if i % 7 == 0 { mine.clone() } else { commit("theirs") };
+            taken.insert(i, there.append(one, Expected::Absent, theirs).await.unwrap());
+        }
+        let appends = wanted.iter().map(|(one, mine)| here.append(one, Expected::Absent, mine.clone()));
+        let mut positions = HashSet::new();
+        for (i, outcome) in futures::future::join_all(appends).await.into_iter().enumerate() {
+            match taken.get(&i) {
+                Some(first) if i % 7 == 0 => {
+                    let again = outcome.unwrap();
+                    assert_eq!((again.position, again.duplicate), (first.position, true), "e{i}");
+                }
+                Some(first) => {
+                    assert_eq!(outcome, Err(AppendError::Conflict { actual: first.version }), "e{i}");
+                }
+                None => {
+                    let appended = outcome.unwrap();
+                    assert!(!appended.duplicate && positions.insert(appended.position), "e{i}");
+                    let stored = there.read(&wanted[i].0, Version::NONE).await.unwrap();
+                    assert_eq!((stored.len(), stored[0].position), (1, appended.position), "e{i}");
+                    assert_eq!(stored[0].command_id, wanted[i].1.command_id, "e{i}");
+                }
+            }
+        }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
