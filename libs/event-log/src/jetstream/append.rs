@@ -39,6 +39,19 @@ pub(super) async fn append(
                 return Err(AppendError::Corrupt(format!("{entity} has more than {commits_max} commits")));
             }
         };
+        if uncertain {
+            // Since then others may have written more than is remembered: the earlier try is looked for in all of it.
+            match read::position_of(log, entity, commit.command_id).await {
+                Ok(None) => {}
+                Ok(Some(position)) => return Ok(Appended::at(position.0, false)),
+                Err(ReadError::Unavailable(why)) => {
+                    reason = why;
+                    sleep(PAUSE).await;
+                    continue;
+                }
+                Err(error) => return Err(AppendError::Corrupt(error.to_string())),
+            }
+        }
         let admission = log.heads.lock().admit(&key, expected, &commit.command_id);
         let end = match admission {
             Admission::Continue(end) => end,
@@ -68,7 +81,13 @@ pub(super) async fn append(
             }
             // Somebody was faster, or an earlier try of this command is stored: the leader knows, unless it was
             // an append of this process, which remembered it.
-            Published::WrongSequence => log.heads.lock().forget_end(&key, end.version),
+            Published::WrongSequence => {
+                log.heads.lock().forget_end(&key, end.version);
+                if uncertain {
+                    // A cluster refuses as long as the earlier try is on its way.
+                    sleep(PAUSE).await;
+                }
+            }
             Published::Unknown => {
                 uncertain = true;
                 log.heads.lock().forget(&key);

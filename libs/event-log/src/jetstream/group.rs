@@ -10,7 +10,7 @@ use super::publish::{Outgoing, Published, ask, headers, publish_alone};
 
 const GROUP_MAX: usize = 500;
 const GROUP_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// From this many messages on a batch is faster: it takes a busy server as long as six single messages, an idle one as
+/// From this many messages on they are a batch: it takes a busy server as long as six single messages, an idle one as
 /// long as sixteen (measured on one server, `always`).
 pub(super) const BATCH_MIN: usize = 8;
 
@@ -28,8 +28,10 @@ pub(super) struct Group {
     replies: Vec<oneshot::Sender<Published>>,
     subjects: HashSet<String>,
     bytes: usize,
-    /// How many of them the server has staged, in order.
-    staged: usize,
+    /// How many of them were sent to be staged, in order.
+    sent: usize,
+    /// One could not be sent: the batch cannot be committed.
+    broken: bool,
     /// What must wait for the following group: its subject is in this one already, or this one is full.
     left: Vec<Waiting>,
 }
@@ -42,7 +44,8 @@ impl Default for Group {
             replies: Vec::new(),
             subjects: HashSet::new(),
             bytes: 0,
-            staged: 0,
+            sent: 0,
+            broken: false,
             left: Vec::new(),
         }
     }
@@ -76,31 +79,30 @@ impl Group {
         following
     }
 
-    /// Sends the server what it can stage before the commit: all but the last message, once it is sure to be a batch.
+    /// Whether something can be staged: all but the last message, once it is sure to be a batch.
+    pub(super) fn has_to_stage(&self) -> bool {
+        self.messages.len() >= BATCH_MIN && self.sent + 1 < self.messages.len() && !self.broken
+    }
+
+    /// Sends the server what it can stage before the commit. Dropped halfway it goes on where it was.
     pub(super) async fn stage(&mut self, client: &Client) {
-        if self.messages.len() < BATCH_MIN {
-            return;
-        }
-        while self.staged + 1 < self.messages.len() {
-            let message = &self.messages[self.staged];
-            let headers = batch_headers(message, &self.batch, self.staged + 1);
+        while self.has_to_stage() {
+            let message = &self.messages[self.sent];
+            let headers = batch_headers(message, &self.batch, self.sent + 1);
             let (subject, payload) = (message.subject.clone(), message.payload.clone());
-            if client.publish_with_headers(subject, headers, payload).await.is_err() {
-                // The connection is closed for good: the commit, or each message, finds that out.
-                return;
+            match client.publish_with_headers(subject, headers, payload).await {
+                Ok(()) => self.sent += 1,
+                // Which of them it was, each finds out for itself.
+                Err(_) => self.broken = true,
             }
-            self.staged += 1;
         }
     }
 
     /// Writes the group and answers everybody in it.
     pub(super) async fn write(mut self, client: &Client) {
-        let outcomes = if self.messages.len() < BATCH_MIN {
-            self.write_singly(client).await
-        } else {
-            self.stage(client).await;
-            self.commit(client).await
-        };
+        self.stage(client).await;
+        let is_staged = self.sent > 0 && !self.broken;
+        let outcomes = if is_staged { self.commit(client).await } else { self.write_singly(client).await };
         for (outcome, reply) in outcomes.into_iter().zip(self.replies) {
             // Whoever stopped waiting calls the outcome unknown already.
             drop(reply.send(outcome));
@@ -119,7 +121,7 @@ impl Group {
                 (first..=sequence).map(Published::At).collect()
             }
             Published::Unknown => vec![Published::Unknown; count],
-            // One of them conflicts or is repeated, or the server gave up the batch: each finds out for itself.
+            // One of them conflicts, or the server gave up the batch: each finds out for itself.
             Published::WrongSequence | Published::Refused(_) => self.write_singly(client).await,
         }
     }

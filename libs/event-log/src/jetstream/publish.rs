@@ -22,7 +22,8 @@ const QUEUE_MAX: usize = 4_096;
 const LINGER_MAX: Duration = Duration::from_micros(300);
 const WRONG_LAST_SEQUENCE: [u64; 2] = [10_071, 10_164];
 
-/// A message that expects its subject's last sequence, and so is stored at most once: it needs no id.
+/// A message that expects its subject's last sequence, and so is stored at most once however often it is sent: it
+/// needs no id.
 pub(super) struct Outgoing {
     pub(super) subject: Subject,
     pub(super) expected: u64,
@@ -142,10 +143,10 @@ impl Writer {
             tokio::select! {
                 biased;
                 () = &mut written => break,
+                () = self.group.stage(&self.client), if self.group.has_to_stage() => {}
                 Some(next) = self.queue.recv(), if self.group.has_room() => {
                     self.group.add(next);
                     self.take_what_waits();
-                    self.group.stage(&self.client).await;
                 }
             }
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_nats::jetstream::stream::{LastRawMessageErrorKind, Stream};
 use async_nats::{HeaderMap, StatusCode};
 use bytes::Bytes;
+use domain::ids::CommandId;
 use futures::StreamExt as _;
 use tokio::time::timeout;
 
@@ -80,6 +81,16 @@ pub(super) async fn read(
 pub(super) async fn recent(log: &JetStream, entity: &Entity) -> Result<Vec<Recorded>, ReadError> {
     let mut commits = commits(log, entity, Version::NONE).await?;
     Ok(commits.split_off(commits.len().saturating_sub(COMMANDS_MAX)))
+}
+
+/// Where a command is among all of the entity's commits.
+pub(super) async fn position_of(
+    log: &JetStream,
+    entity: &Entity,
+    command: CommandId,
+) -> Result<Option<Position>, ReadError> {
+    let commits = commits(log, entity, Version::NONE).await?;
+    Ok(commits.into_iter().find(|commit| commit.command_id == command).map(|commit| commit.position))
 }
 
 async fn commits(log: &JetStream, entity: &Entity, after: Version) -> Result<Vec<Recorded>, ReadError> {

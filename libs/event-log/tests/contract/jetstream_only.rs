@@ -8,6 +8,7 @@ use event_log::{
     Settings, Tailed, Version,
 };
 use futures::StreamExt as _;
+use futures::future::join_all;
 use testkit::nats::{NatsOptions, NatsServer};
 
 use crate::fixture::{Store, commit, entity, in_time, jetstream_settings, text};
@@ -128,37 +129,60 @@ async fn another_replicas_write_is_noticed_before_a_conflict_is_reported() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_many_appends_at_once_each_has_its_own_answer_whatever_its_group() {
     in_time(async {
-        let store = Store::jetstream().await;
-        let (here, there) = (store.open().await, store.open().await);
-        // Another replica took some entities, with the same command (each seventh) or another one (each fifth).
-        let wanted: Vec<_> = (0..700).map(|i| (entity(&format!("e{i}")), commit(&i.to_string()))).collect();
+        let server = server("always").await;
+        let open = async || open(jetstream_settings(&server)).await.unwrap();
+        let (here, there) = (open().await, open().await);
+        let wanted: Vec<_> = (0..2_000).map(|i| (entity(&format!("e{i}")), commit(&i.to_string()))).collect();
+        // In the middle another replica took each entity, with the same command or another one.
         let mut taken = HashMap::new();
-        for (i, (one, mine)) in wanted.iter().enumerate().filter(|(i, _)| i % 5 == 0 || i % 7 == 0) {
-            let theirs = if i % 7 == 0 { mine.clone() } else { commit("theirs") };
+        for (i, (one, mine)) in wanted.iter().enumerate().take(1_000).skip(900) {
+            let theirs = if i % 2 == 0 { mine.clone() } else { commit("theirs") };
             taken.insert(i, there.append(one, Expected::Absent, theirs).await.unwrap());
         }
-        let appends = wanted.iter().map(|(one, mine)| here.append(one, Expected::Absent, mine.clone()));
-        let mut positions = HashSet::new();
-        for (i, outcome) in futures::future::join_all(appends).await.into_iter().enumerate() {
-            match taken.get(&i) {
-                Some(first) if i % 7 == 0 => {
-                    let again = outcome.unwrap();
-                    assert_eq!((again.position, again.duplicate), (first.position, true), "e{i}");
+        let first = wanted.iter().map(|(one, mine)| here.append(one, Expected::Absent, mine.clone()));
+        // Near the end some get a second command at the same time: one group has no place for both.
+        let twice = wanted[1_900..].iter().step_by(10);
+        let second = twice.map(|(one, _)| here.append(one, Expected::Any, commit("second")));
+        let (first, second) = tokio::join!(join_all(first), join_all(second));
+
+        let mut positions: HashSet<Position> =
+            second.into_iter().map(|appended| appended.unwrap().position).collect();
+        for (i, (outcome, (one, mine))) in first.into_iter().zip(&wanted).enumerate() {
+            let other = match (outcome, taken.get(&i)) {
+                (Ok(appended), theirs) => {
+                    assert_eq!(appended.duplicate, theirs.is_some(), "e{i}");
+                    assert!(theirs.is_none_or(|theirs| theirs.position == appended.position), "e{i}");
+                    assert!(positions.insert(appended.position), "e{i}");
+                    let stored = there.read(one, Version::NONE).await.unwrap();
+                    let at = stored.iter().find(|commit| commit.position == appended.position).unwrap();
+                    assert_eq!(at.command_id, mine.command_id, "e{i}");
+                    stored.len() - 1
                 }
-                Some(first) => {
-                    assert_eq!(outcome, Err(AppendError::Conflict { actual: first.version }), "e{i}");
+                (Err(AppendError::Conflict { actual }), Some(theirs)) => {
+                    assert_eq!((i % 2, actual), (1, theirs.version), "e{i}");
+                    0
                 }
-                None => {
-                    let appended = outcome.unwrap();
-                    assert!(!appended.duplicate && positions.insert(appended.position), "e{i}");
-                    let stored = there.read(&wanted[i].0, Version::NONE).await.unwrap();
-                    assert_eq!((stored.len(), stored[0].position), (1, appended.position), "e{i}");
-                    assert_eq!(stored[0].command_id, wanted[i].1.command_id, "e{i}");
-                }
-            }
+                // The second command was faster.
+                (Err(AppendError::Conflict { .. }), None) => 1,
+                (Err(error), _) => panic!("e{i}: {error}"),
+            };
+            assert_eq!(other, usize::from(i >= 1_900 && i % 10 == 0), "e{i}");
         }
+        // How many depends on where the groups begin; the first nine hundred hold at least one without a conflict.
+        assert!(written_in_batches(&server, &positions).await >= 8);
     })
     .await;
+}
+
+async fn written_in_batches(server: &NatsServer, positions: &HashSet<Position>) -> usize {
+    let context = jetstream::new(async_nats::connect(server.url()).await.unwrap());
+    let stream = context.get_stream("ES").await.unwrap();
+    let mut count = 0;
+    for position in positions {
+        let message = stream.get_raw_message(position.0).await.unwrap();
+        count += usize::from(message.headers.get("Nats-Batch-Id").is_some());
+    }
+    count
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
