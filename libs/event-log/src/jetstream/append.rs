@@ -3,7 +3,7 @@
 use async_nats::HeaderMap;
 use tokio::time::{Duration, Instant, sleep};
 
-use super::publish::{Outgoing, Published};
+use super::message::{Outgoing, Published};
 use super::{JetStream, read, topology};
 use crate::entity::EntityKey;
 use crate::error::{AppendError, ReadError};

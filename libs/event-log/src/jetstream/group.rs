@@ -6,7 +6,7 @@ use async_nats::{Client, HeaderMap};
 use futures::future::join_all;
 use tokio::sync::oneshot;
 
-use super::publish::{Outgoing, Published, ask, headers, publish_alone};
+use super::message::{Outgoing, Published, ask, headers, publish_alone};
 
 const GROUP_MAX: usize = 500;
 const GROUP_BYTES_MAX: usize = 4 * 1024 * 1024;

@@ -5,7 +5,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::time::{Instant, sleep};
 
 use super::JetStream;
-use super::publish::{Outgoing, Published};
+use super::message::{Outgoing, Published};
 use super::read::{self, bounded};
 use crate::error::ReadError;
 use crate::keys::DataKey;

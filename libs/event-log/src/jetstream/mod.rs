@@ -11,6 +11,7 @@ mod check;
 mod connect;
 mod group;
 mod keys;
+mod message;
 mod monitor;
 mod publish;
 mod read;

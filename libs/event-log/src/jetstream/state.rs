@@ -3,7 +3,7 @@
 use async_nats::HeaderMap;
 use bytes::Bytes;
 
-use super::publish::{Outgoing, Published, publish_alone};
+use super::message::{Outgoing, Published, publish_alone};
 use super::read::{self, Stored};
 use super::{JetStream, REQUEST_MAX, topology};
 use crate::error::{ReadError, StateError};
